@@ -1,0 +1,61 @@
+"""The reference implementation of every attention mechanism in the curriculum; read attn_core.conventions first.
+
+A public function is imported when it is first asked for (PEP 562), so `import attn_core` costs nothing and loads
+neither NumPy nor torch nor matplotlib.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attn_core.attention import scaled_dot_product_attention
+    from attn_core.masks import apply_mask, causal_mask, padding_mask
+    from attn_core.scores import additive_score_bound, dot, dot_variance, scaled_dot
+    from attn_core.softmax import softmax, softmax_jacobian
+
+__all__ = [
+    "additive_score_bound",
+    "apply_mask",
+    "causal_mask",
+    "dot",
+    "dot_variance",
+    "padding_mask",
+    "scaled_dot",
+    "scaled_dot_product_attention",
+    "softmax",
+    "softmax_jacobian",
+]
+
+_MODULES = {
+    "attention": ["scaled_dot_product_attention"],
+    "masks": ["apply_mask", "causal_mask", "padding_mask"],
+    "scores": ["additive_score_bound", "dot", "dot_variance", "scaled_dot"],
+    "softmax": ["softmax", "softmax_jacobian"],
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value  # so that the next look-up is a plain one
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps `attn_core.softmax` the function: importing a submodule stores it in the package under its own name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _HOME and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,148 @@
+"""From trials to a report: which mistake it is, and the smallest input that shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograder.checking.compare import compare, describe, imitate, numpy64
+from autograder.checking.draw import smaller
+from autograder.checking.engine import (
+    Answer,
+    Finding,
+    Trial,
+    broken_property,
+    examine,
+    gradient_mismatches,
+    not_attempted,
+    try_case,
+)
+from autograder.checking.explain import explain
+from autograder.checking.report import Example, Report, State
+from autograder.checking.task import Misconception, Task
+
+WORST_FIRST = ("none", "crash", "type", "count", "shape", "finite", "value", "dtype", "changed", "gradient")
+
+
+def report(task: Task, answer: Answer, seed: int = 0) -> Report:
+    """Examine an answer and say what came of it."""
+    trials = examine(task, answer, seed)
+    if not_attempted(trials[0]):
+        sentence = "Write your code in place of `raise NotImplementedError()`, run the cell, then run this one again."
+        return Report(task.id, task.function, State.NOT_ATTEMPTED, sentences=(sentence,), lecture=task.lecture)
+    failed = [t for t in trials if t.finding]
+    if not failed:
+        return Report(task.id, task.function, State.RIGHT, credit=1.0, checked=len(trials), lecture=task.lecture)
+    mistake, ask = _named(task, trials)
+    shown = _smallest(task, answer, failed[0])
+    finding = shown.finding or failed[0].finding
+    assert finding is not None  # a failed trial has a finding
+    sentences = [_extent(trials, failed), finding.sentence]
+    if finding.kind in ("value", "finite") and (broken := broken_property(task, answer, shown)):
+        sentences.append(broken.sentence)
+    return Report(
+        task.id,
+        task.function,
+        State.CRASHED if finding.kind == "crash" else State.WRONG,
+        credit=_credit(task, failed),
+        sentences=tuple(sentences),
+        mistake=mistake,
+        ask=ask,
+        example=_example(task, shown, finding),
+        checked=len(trials),
+        lecture=task.lecture,
+    )
+
+
+def _credit(task: Task, failed: list[Trial]) -> float:
+    """All or nothing, except where only special inputs fail whose share of the points the author has set."""
+    shares = {s.name: s.share for s in task.specials}
+    lost = {t.case.special: shares.get(t.case.special or "") for t in failed}
+    known = [share for share in lost.values() if share is not None]
+    return max(0.0, 1.0 - sum(known)) if len(known) == len(lost) else 0.0
+
+
+def _named(task: Task, trials: list[Trial]) -> tuple[str | None, str | None]:
+    """The misconception that gives the learner's result on every draw; else what the pattern of failures tells."""
+    for misconception in task.misconceptions:
+        if all(_agrees(misconception, trial, task) for trial in trials if trial.expected.value_tolerances):
+            return misconception.name, misconception.ask
+    return explain(task, trials) or (None, None)
+
+
+def _agrees(misconception: Misconception, trial: Trial, task: Task) -> bool:
+    """Did the learner's function do here what this mistake does?"""
+    imitation = imitate(misconception.function, trial.request)
+    if imitation.crash or trial.seen.crash:
+        return bool(imitation.crash and trial.seen.crash)
+    return (
+        compare(trial.seen, imitation) is None
+        and trial.seen.changed == imitation.changed
+        and (not trial.request.cotangents or not any(True for _ in gradient_mismatches(task, imitation, trial.seen)))
+    )
+
+
+def _extent(trials: list[Trial], failed: list[Trial]) -> str:
+    """On how many inputs it is wrong, and whether they have something in common."""
+    specials = sorted({t.case.special for t in failed if t.case.special})
+    if specials and all(t.case.special for t in failed):
+        return f"Right on ordinary inputs; not right for: {', '.join(specials)}."
+    return f"Not right on {len(failed)} of {len(trials)} inputs."
+
+
+def _smallest(task: Task, answer: Answer, failed: Trial) -> Trial:
+    """The smallest variant of a failed trial that still fails in the same way."""
+    assert failed.finding is not None  # only failed trials are shrunk
+    if failed.finding.kind not in WORST_FIRST:
+        return failed
+    best, size = failed, 1 << 30
+    for case in smaller(failed.case):
+        trial = try_case(task, answer, case)
+        if trial.finding and trial.finding.kind == failed.finding.kind and _elements(trial) < size:
+            best, size = trial, _elements(trial)
+            if size <= 4:
+                break
+    return best
+
+
+def _elements(trial: Trial) -> int:
+    return sum(int(numpy64(x).size) for x in trial.request.inputs if hasattr(x, "shape"))
+
+
+def _example(task: Task, trial: Trial, finding: Finding) -> Example | None:
+    """The trial as text, if it is small enough to read."""
+    if (
+        finding.kind in ("cost", "random", "error", "property")
+        or _elements(trial) > 60
+        or not trial.expected.value_tolerances
+    ):
+        return None
+    inputs = tuple(zip(task.arguments, (show(x) for x in trial.request.inputs), strict=False))
+    if finding.kind == "gradient" and finding.argument is not None:
+        name, i = task.arguments[finding.argument], finding.argument
+        got, want = trial.seen.gradients[i], trial.expected.gradients[i]
+        return Example(inputs, f"a gradient for {name} of {show(got)}", f"{show(want)}")
+    got_text = "an error" if trial.seen.crash else show(trial.seen.value)
+    return Example(inputs, got_text, show(trial.expected.value))
+
+
+def show(value: Any) -> str:
+    """A value as a learner would write it, four digits."""
+    if isinstance(value, tuple):
+        return "(" + ",\n ".join(show(v) for v in value) + ")"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if not hasattr(value, "shape"):
+        return describe(value) if hasattr(value, "description") else repr(value)
+    array = value.detach().cpu().numpy() if hasattr(value, "detach") and str(value.dtype) != "torch.bfloat16" else value
+    array = numpy64(array) if hasattr(array, "detach") else np.asarray(array)
+    if array.size > 40:
+        return describe(value)
+    text = np.array2string(
+        array,
+        separator=", ",
+        precision=4,
+        suppress_small=bool(np.abs(array).max(initial=0) > 1e-3) if array.dtype.kind == "f" else True,
+    )
+    return f"{text}   shape {tuple(array.shape)}"

@@ -1,0 +1,166 @@
+"""Inputs for a task: an author says what one valid input looks like, the engine varies everything else.
+
+A `Case` fixes what is varied (sizes, batch axes, dtype, magnitude, memory layout, seed); a `Draw` gives a task's input
+function its arrays under that case. `plan` lists the cases of one examination, the simplest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import EllipsisType
+from typing import Any, Literal
+
+import numpy as np
+
+from autograder.checking.probe import Request
+
+Kind = Literal["np", "torch", "py"]
+Axis = str | int | EllipsisType  # a letter, a fixed size, or ... for the batch axes
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the engine varies from one draw to the next."""
+
+    name: str
+    seed: int = 0
+    dtype: str = "float64"
+    batch: tuple[int, ...] = ()
+    sizes: Literal["one", "ragged", "wide"] = "ragged"
+    limit: int | None = None  # no size above this, where the task allows it: counterexamples are shrunk with it
+    magnitude: float = 1.0
+    strided: bool = False
+    rounded: bool = False  # values with one decimal, for people to read
+    special: str | None = None  # the name of the task's special input, None for an ordinary one
+
+
+class Draw:
+    """Gives a task's input function its sizes and arrays. The same case gives the same draw."""
+
+    def __init__(self, case: Case, kind: Kind) -> None:
+        self.case = case
+        self.kind = kind
+        self.rng = np.random.default_rng(case.seed)
+        self._sizes: dict[str, int] = {}
+
+    def size(self, letter: str, low: int = 1, high: int = 6) -> int:
+        """The size of an axis: the same for the same letter, and different for different letters where that is possible."""
+        if letter not in self._sizes:
+            top = high if self.case.limit is None else max(low, min(high, self.case.limit))
+            if self.case.sizes == "one":
+                top = low
+            elif self.case.sizes == "wide":
+                low = top = high
+            options = [n for n in range(low, top + 1) if n not in self._sizes.values()] or list(range(low, top + 1))
+            self._sizes[letter] = int(self.rng.choice(options))
+        return self._sizes[letter]
+
+    def shape(self, *axes: Axis) -> tuple[int, ...]:
+        """The shape that these axes have in this case."""
+        parts = (
+            self.case.batch if axis is ... else (self.size(axis) if isinstance(axis, str) else axis,) for axis in axes
+        )
+        return tuple(n for part in parts for n in part)
+
+    def array(self, *axes: Axis, mean: float = 0.0, scale: float = 1.0, fixed: bool = False) -> Any:
+        """Normal values in the task's kind of array and the case's dtype; `fixed` keeps the magnitude at 1."""
+        values = self.rng.normal(mean, scale, self.shape(*axes))
+        return self.give(values if fixed else values * self.case.magnitude)
+
+    def weights(self, *axes: Axis, sharpness: float = 1.0) -> Any:
+        """Rows that are positive and sum to one along the last axis, as softmax gives them."""
+        logits = self.rng.normal(0.0, sharpness, self.shape(*axes))
+        exp = np.exp(logits - logits.max(-1, keepdims=True))
+        return self.give(exp / exp.sum(-1, keepdims=True), rounded=False)
+
+    def mask(self, *axes: Axis, keep: float = 0.7, empty_rows: bool = False) -> Any:
+        """A boolean mask, True = may attend. Every row sees something, unless `empty_rows`: then one row sees nothing."""
+        shape = self.shape(*axes)
+        mask = self.rng.random(shape) < keep
+        rows = mask.reshape(-1, shape[-1])
+        rows[np.arange(len(rows)), self.rng.integers(0, shape[-1], len(rows))] = True
+        if empty_rows:
+            rows[self.rng.integers(0, len(rows))] = False
+        return self.give(rows.reshape(shape))
+
+    def integers(self, *axes: Axis, low: int, high: int) -> Any:
+        """Whole numbers from low to high, both included, as int64."""
+        return self.give(self.rng.integers(low, high + 1, self.shape(*axes)))
+
+    def choice(self, options: Sequence[Any]) -> Any:
+        """One of the options."""
+        return options[int(self.rng.integers(len(options)))]
+
+    def flag(self, probability: float = 0.5) -> bool:
+        """True with this probability."""
+        return bool(self.rng.random() < probability)
+
+    def give(self, values: np.ndarray[Any, Any], rounded: bool = True) -> Any:
+        """A NumPy array as the task's kind of array; floating values in the case's dtype."""
+        if values.dtype.kind == "f":
+            if self.case.rounded and rounded and self.case.magnitude == 1.0:
+                values = np.round(values, 1)
+            if self.kind == "np":
+                return values.astype(self.case.dtype)
+        if self.kind != "torch":
+            return values
+        import torch
+
+        tensor = torch.from_numpy(np.ascontiguousarray(values))
+        return tensor.to(getattr(torch, self.case.dtype)) if values.dtype.kind == "f" else tensor
+
+
+InputFunction = Callable[[Draw], tuple[Any, ...]]
+
+
+def request(case: Case, kind: Kind, inputs: InputFunction, **more: Any) -> Request:
+    """The call that a case asks for."""
+    return Request(tuple(inputs(Draw(case, kind))), strided=case.strided, **more)
+
+
+BATCHES: tuple[tuple[int, ...], ...] = ((), (2,), (2, 3), (1,), (3,))
+
+
+def plan(seed: int, dtypes: Sequence[str], specials: Iterable[str], rounds: int = 24) -> Iterator[Case]:
+    """The cases of one examination, the simplest first; every seed is derived from `seed`."""
+    seeds = np.random.default_rng(seed)
+    exact = dtypes[-1]  # the most precise dtype, by convention the last one named
+
+    def case(name: str, **traits: Any) -> Case:
+        return Case(name, seed=int(seeds.integers(2**62)), **({"dtype": exact} | traits))
+
+    yield case("one element", sizes="one")
+    for batch in BATCHES[:3]:
+        yield case(f"{len(batch)} batch axes", batch=batch)
+    for dtype in dtypes:
+        yield case(f"{dtype}", dtype=dtype)
+        yield case(f"{dtype}, large values", dtype=dtype, magnitude=60.0, batch=(2,))
+        yield case(f"{dtype}, tiny values", dtype=dtype, magnitude=1e-4)
+    yield case("huge values", magnitude=3e3)
+    yield case("non-contiguous memory", strided=True)
+    yield case("non-contiguous memory, batched", strided=True, batch=(2, 3))
+    yield case("wide", sizes="wide")
+    for round_ in range(rounds):
+        yield case(f"random {round_}", dtype=dtypes[round_ % len(dtypes)], batch=BATCHES[round_ % len(BATCHES)])
+    for special in specials:
+        for dtype in dtypes:
+            for batch in BATCHES[:3]:
+                yield case(f"{special}, {dtype}", special=special, dtype=dtype, batch=batch)
+
+
+def smaller(case: Case, tries: int = 60) -> Iterator[Case]:
+    """Simpler variants of a failing case, the smallest first: sizes up to 1, then 2, then 3, few batch axes, round values."""
+    for limit in (1, 2, 3):
+        for attempt in range(tries // 3):
+            batch = () if attempt % 3 else case.batch[:1]
+            yield replace(
+                case,
+                sizes="ragged",
+                limit=limit,
+                batch=batch,
+                seed=case.seed + attempt + 1,
+                rounded=True,
+                strided=False,
+                dtype=case.dtype,
+            )

@@ -1,0 +1,203 @@
+"""Examine an answer: values, gradients, properties, manners and cost, from what the task's author wrote down.
+
+The engine does not know where the answer runs. In a notebook it is a function (`Local`); when a teacher grades it is a
+player behind the wire (`autograder.judge.judge.Remote`). Both observe the same requests.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from autograder.checking.compare import Expectation, Mismatch, compare, compare_leaf, expect, precision
+from autograder.checking.draw import Case, plan, request
+from autograder.checking.probe import Crash, Observation, Request, is_float_array, leaves_of, observe
+from autograder.checking.task import Task
+
+PROPERTY_TRIALS = 8  # on how many inputs each property is tried
+MANNERS_TRIALS = 4  # on how many inputs a call is repeated
+
+
+class Answer(Protocol):
+    """A learner's function, wherever it runs."""
+
+    def observe(self, request: Request) -> Observation:
+        """Call it as the request says."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """A function in this process."""
+
+    function: Callable[..., Any]
+
+    def observe(self, request: Request) -> Observation:
+        """Call it here."""
+        return observe(self.function, request)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: its kind and a sentence."""
+
+    kind: str  # a Mismatch's kind, or crash, gradient, property, changed, random, state, error, cost
+    sentence: str
+    crash: Crash | None = None
+    ratio: float | None = None
+    argument: int | None = None  # the input it is about
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One input, what is right there, what came, and what is wrong with it."""
+
+    case: Case
+    request: Request
+    expected: Expectation
+    seen: Observation
+    finding: Finding | None
+
+
+def examine(task: Task, answer: Answer, seed: int = 0) -> list[Trial]:
+    """All trials of one examination. An answer that is still the stub ends it after the first."""
+    trials: list[Trial] = []
+    for case in plan(seed ^ zlib.crc32(task.id.encode()), task.dtypes, [s.name for s in task.specials], task.rounds):
+        trials.append(try_case(task, answer, case))
+        if not_attempted(trials[0]):
+            return trials
+    trials += _manners(task, answer, trials)
+    trials += _properties(task, answer, trials)
+    trials += _errors(task, answer, seed)
+    trials += _cost(task, answer, seed)
+    return trials
+
+
+def not_attempted(trial: Trial) -> bool:
+    """Is the answer the stub that learners get?"""
+    return trial.seen.crash is not None and trial.seen.crash.kinds[0] == "NotImplementedError"
+
+
+def try_case(task: Task, answer: Answer, case: Case) -> Trial:
+    """Draw one input, ask reference and answer, compare."""
+    asked = request(case, task.kind, task.inputs_of(case.special))
+    if task.kind == "torch" and all(s.gradients for s in task.specials if s.name == case.special):
+        asked = _with_cotangents(task, asked, case.seed)
+    expected = expect(task.reference, asked)
+    seen = answer.observe(asked)
+    return Trial(case, asked, expected, seen, judge(task, asked, expected, seen))
+
+
+def _with_cotangents(task: Task, asked: Request, seed: int) -> Request:
+    """The request with a random cotangent for every floating output."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed % 2**63)
+    outputs = [o for o in leaves_of(observe(task.reference, asked).value) if is_float_array(o)]
+    cotangents = tuple(torch.randn(o.shape, generator=generator, dtype=torch.float64).to(o.dtype) for o in outputs)
+    return Request(asked.inputs, cotangents, asked.strided)
+
+
+def judge(task: Task, asked: Request, expected: Expectation, seen: Observation) -> Finding | None:
+    """What is wrong with one observation: its value, its gradients, what it did to its inputs."""
+    if expected.crash:
+        raise AssertionError(f"{task.id}: the reference fails on inputs that the task draws: {expected.crash}")
+    if seen.crash:
+        return Finding("crash", f"It stopped with {seen.crash}", crash=seen.crash)
+    dtype = precision(asked) if any(is_float_array(x) for x in asked.inputs) else None
+    if mismatch := compare(seen, expected, dtype):
+        return Finding(mismatch.kind, mismatch.sentence, ratio=mismatch.ratio)
+    if seen.changed:
+        i = seen.changed[0]
+        return Finding("changed", f"It changes its input {task.arguments[i]}, which belongs to the caller.", argument=i)
+    for i, mismatch in gradient_mismatches(task, expected, seen):
+        return Finding("gradient", mismatch.sentence, ratio=mismatch.ratio, argument=i)
+    return None
+
+
+def gradient_mismatches(task: Task, expected: Expectation, seen: Observation) -> Iterator[tuple[int, Mismatch]]:
+    """The inputs whose gradient is wrong. The gradient is that of the outputs times fixed random numbers, summed."""
+    for i, (want, tolerance) in enumerate(zip(expected.gradients, expected.gradient_tolerances, strict=True)):
+        got = seen.gradients[i] if i < len(seen.gradients) else None
+        if want is not None and (
+            found := compare_leaf(
+                got,
+                want,
+                tolerance,
+                f"The gradient with respect to {task.arguments[i]}",
+                None if got is None else str(got.dtype).removeprefix("torch."),
+            )
+        ):
+            yield i, found
+
+
+def _manners(task: Task, answer: Answer, trials: list[Trial]) -> Iterator[Trial]:
+    """Call again with the same input and another random seed: the answer must not change, nor the generators move."""
+    passed = [t for t in trials if t.finding is None][: MANNERS_TRIALS * 3 : 3]
+    for trial in passed:
+        asked = Request(trial.request.inputs, strided=trial.request.strided, seed=trial.case.seed % 2**32)
+        seen = answer.observe(asked)
+        finding = judge(task, asked, Expectation(trial.expected.value, (), trial.expected.value_tolerances, ()), seen)
+        if finding:
+            finding = Finding("state", f"A second call with the same input gives another result. {finding.sentence}")
+        elif seen.drew_random:
+            finding = Finding(
+                "random", "It uses or sets the global random generator; the result must depend on the inputs alone."
+            )
+        if finding:
+            yield Trial(trial.case, asked, trial.expected, seen, finding)
+
+
+def _properties(task: Task, answer: Answer, trials: list[Trial]) -> Iterator[Trial]:
+    """Try every property on the outputs that came."""
+    special = [t for t in trials if t.case.special][:: max(1, len(task.dtypes))]
+    usable = [t for t in [*trials[:PROPERTY_TRIALS], *special] if t.finding is None]
+    for trial in usable:
+        if finding := broken_property(task, answer, trial):
+            yield Trial(trial.case, trial.request, trial.expected, trial.seen, finding)
+
+
+def broken_property(task: Task, answer: Answer, trial: Trial) -> Finding | None:
+    """The first property that an output breaks."""
+    for item in task.properties:
+        sentence = item.broken(
+            lambda *inputs: answer.observe(Request(inputs)).value, trial.request.inputs, trial.seen.value
+        )
+        if sentence:
+            return Finding("property", f"It must hold that {item.name}: {sentence}")
+    return None
+
+
+def _errors(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
+    """Inputs that must raise: the right class, and a message that names the culprit."""
+    for i, item in enumerate(task.raises):
+        case = Case(item.name, seed=seed + i)
+        asked = request(case, task.kind, item.inputs)
+        seen = answer.observe(asked)
+        crash, name = seen.crash, item.error.__name__
+        finding = None
+        if crash is None:
+            finding = Finding("error", f"{item.name}: it must raise {name}, but it returned a result.")
+        elif name not in crash.kinds:
+            finding = Finding("error", f"{item.name}: it must raise {name}, but it raised {crash}.")
+        elif item.naming not in crash.message:
+            finding = Finding(
+                "error", f"{item.name}: the message must name {item.naming!r}; it says {crash.message!r}."
+            )
+        yield Trial(case, asked, Expectation(None, (), (), ()), seen, finding)
+
+
+def _cost(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
+    """One call on large inputs, with its buffers measured."""
+    if task.limit is None or task.limit_inputs is None:
+        return
+    case = Case("cost", seed=seed, dtype=task.dtypes[0], sizes="wide")
+    asked = request(case, task.kind, task.limit_inputs, cost=True)
+    seen = answer.observe(asked)
+    finding = None
+    if seen.crash:
+        finding = Finding("crash", f"It stopped with {seen.crash}", crash=seen.crash)
+    elif seen.cost and (sentence := task.limit(asked.inputs, seen.cost)):
+        finding = Finding("cost", sentence)
+    yield Trial(case, asked, Expectation(None, (), (), ()), seen, finding)

@@ -1,0 +1,234 @@
+"""Run a learner's function on given inputs and say what was seen, without judging it.
+
+This module (with `cost`) is all of the grader that enters the player's sandbox, so it imports nothing but the standard
+library, NumPy and torch, and knows no expected value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import linecache
+import random
+import sys
+import sysconfig
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from autograder.checking.cost import Cost, measured
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call to make: the inputs, and what to look at besides the value."""
+
+    inputs: tuple[Any, ...]
+    cotangents: tuple[Any, ...] = ()  # one per floating output; empty: no gradients are asked for
+    strided: bool = False  # hand the arrays over in non-contiguous memory
+    seed: int | None = None  # of the global random generators; None leaves them alone
+    cost: bool = False  # measure the buffers that the call allocates
+
+
+@dataclass(frozen=True)
+class Crash:
+    """An exception that came out of the learner's code."""
+
+    kinds: tuple[str, ...]  # the exception's class and its bases, most special first
+    message: str
+    line: str = ""  # the text of the learner's own line
+    number: int = 0
+
+    def __str__(self) -> str:
+        where = f" in line {self.number}: {self.line}" if self.line else ""
+        return f"{self.kinds[0]}: {self.message}{where}"
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """A result that is no number, array or tuple of them; only its description crosses the wall."""
+
+    description: str
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a call gave."""
+
+    value: Any = None
+    gradients: tuple[Any, ...] = ()  # aligned with the inputs; None where an input has no gradient
+    changed: tuple[int, ...] = ()  # the inputs that the call modified
+    drew_random: bool = False
+    printed: bool = False
+    cost: Cost | None = None
+    crash: Crash | None = field(default=None)
+
+
+def observe(function: Callable[..., Any], request: Request) -> Observation:
+    """Call `function` as `request` says. Exceptions become a Crash; KeyboardInterrupt passes."""
+    leaves = tuple(_fresh(x, request) for x in request.inputs)
+    inputs = tuple(_call_with(x) for x in leaves)
+    with contextlib.ExitStack() as stack:
+        printed = stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        stack.enter_context(np.errstate(all="ignore"))
+        watch = stack.enter_context(_seeded(request.seed))
+        try:
+            with measured(request.cost) as cost:
+                raw = function(*inputs)
+            gradients = _gradients(raw, leaves, request.cotangents) if request.cotangents else ()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a learner raises is an observation
+            return Observation(crash=_crash(error))
+        return Observation(
+            value=plain(raw),
+            gradients=gradients,
+            changed=tuple(
+                i for i, (x, given) in enumerate(zip(inputs, request.inputs, strict=True)) if not _same(x, given)
+            ),
+            drew_random=watch(),
+            printed=bool(printed.getvalue()),
+            cost=cost(),
+        )
+
+
+def plain(value: Any) -> Any:
+    """`value` as Python scalars, plain arrays, plain tensors and tuples of them; anything else as Opaque."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (np.bool_, np.integer, int)):
+        return bool(value) if isinstance(value, np.bool_) else int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, (tuple, list)):
+        return tuple(plain(v) for v in value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        array = np.array(value, subok=False)
+        return array if array.dtype.kind in "biuf" else Opaque(f"a NumPy array of dtype {array.dtype}")
+    torch = _torch()
+    if torch is not None and isinstance(value, torch.Tensor):
+        if value.layout is not torch.strided or value.is_complex() or value.is_quantized:
+            return Opaque(f"a tensor of dtype {value.dtype} and layout {value.layout}")
+        return value.detach().as_subclass(torch.Tensor).clone(memory_format=torch.contiguous_format)
+    return Opaque(f"a {type(value).__name__}")
+
+
+def is_float_array(value: Any) -> bool:
+    """Is it a NumPy array or a tensor of a floating dtype?"""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind == "f"
+    torch = _torch()
+    return torch is not None and isinstance(value, torch.Tensor) and value.is_floating_point() is True
+
+
+def leaves_of(value: Any) -> list[Any]:
+    """The outputs in order: a tuple's entries, or the one value."""
+    return list(value) if isinstance(value, (tuple, list)) else [value]
+
+
+def _torch() -> ModuleType | None:
+    """Torch, if somebody has already imported it: NumPy tasks must not pay for it."""
+    return sys.modules.get("torch")
+
+
+def _fresh(value: Any, request: Request) -> Any:
+    """A private copy of an input, so that the caller's array survives whatever the learner does."""
+    if isinstance(value, np.ndarray):
+        copy = (
+            np.empty((*value.shape[:-1], 2 * value.shape[-1]), value.dtype)[..., ::2]
+            if _spread(value, request)
+            else np.empty_like(value)
+        )
+        copy[...] = value
+        return copy
+    torch = _torch()
+    if torch is not None and isinstance(value, torch.Tensor):
+        spread = value.repeat_interleave(2, dim=-1)[..., ::2] if _spread(value, request) else value.clone()
+        return spread.requires_grad_(bool(request.cotangents) and value.is_floating_point())
+    return list(value) if isinstance(value, list) else value
+
+
+def _spread(value: Any, request: Request) -> bool:
+    return request.strided and value.ndim > 0
+
+
+def _call_with(leaf: Any) -> Any:
+    """A tensor that needs a gradient is passed as a non-leaf, so that an in-place change is seen instead of raising."""
+    return leaf * 1 if getattr(leaf, "requires_grad", False) else leaf
+
+
+def _same(after: Any, before: Any) -> bool:
+    if isinstance(before, np.ndarray):
+        return bool(np.array_equal(after, before, equal_nan=before.dtype.kind == "f"))
+    torch = _torch()
+    if torch is not None and isinstance(before, torch.Tensor):
+        return bool(after.shape == before.shape and ((after == before) | ((after != after) & (before != before))).all())
+    return bool(after == before)
+
+
+def _gradients(raw: Any, leaves: tuple[Any, ...], cotangents: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The vector-Jacobian product of the floating outputs; zeros where an output depends on nothing."""
+    import torch
+
+    outputs = [o for o in leaves_of(raw) if isinstance(o, torch.Tensor) and o.is_floating_point()]
+    used = [
+        (o, c.to(o.dtype)) for o, c in zip(outputs, cotangents, strict=False) if o.requires_grad and o.shape == c.shape
+    ]
+    wanted = [x for x in leaves if is_float_array(x)]
+    found: Any = [None] * len(wanted)
+    if used and wanted:
+        found = torch.autograd.grad([o for o, _ in used], wanted, [c for _, c in used], allow_unused=True)
+    by_leaf = {
+        id(x): torch.zeros_like(x) if g is None else g.detach().clone() for x, g in zip(wanted, found, strict=True)
+    }
+    return tuple(by_leaf.get(id(x)) for x in leaves)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int | None) -> Iterator[Callable[[], bool]]:
+    """Seed the global generators, give a function that says whether they moved, and put them back as they were."""
+    if seed is None:
+        yield lambda: False
+        return
+    torch = _torch()
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state() if torch else None
+    random.seed(seed)
+    np.random.seed(seed)
+    if torch:
+        torch.manual_seed(seed)
+    start = _generators()
+    try:
+        yield lambda: _generators() != start
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        if torch:
+            torch.set_rng_state(before[2])
+
+
+def _generators() -> tuple[Any, ...]:
+    torch, numpy_state = _torch(), np.random.get_state(legacy=False)
+    return random.getstate(), repr(numpy_state["state"]), torch.get_rng_state().numpy().tobytes() if torch else b""
+
+
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def _crash(error: BaseException) -> Crash:
+    kinds = tuple(c.__name__ for c in type(error).__mro__ if c not in (object, BaseException))
+    line, number = learners_line(error)
+    return Crash(kinds, str(error)[:500], line, number)
+
+
+def learners_line(error: BaseException) -> tuple[str, int]:
+    """The text and number of the innermost line that is the learner's own: not a library's, not the grader's."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename != __file__ and not frame.filename.startswith(_LIBRARIES):
+            return (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip(), frame.lineno or 0
+    return "", 0

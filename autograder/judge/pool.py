@@ -1,0 +1,33 @@
+"""The pool: grades many submissions, each by a player of its own. Threads suffice: the work is in the players' processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+
+from autograder.judge.judge import grade
+from autograder.judge.ledger import Ledger, Submission
+from autograder.judge.limits import Limits
+from autograder.judge.sandbox import Sandbox
+
+
+def grade_all(
+    submissions: Iterable[Submission],
+    sandbox: Sandbox,
+    secret: bytes,
+    limits: Limits | None = None,
+    workers: int | None = None,
+) -> Iterator[Ledger]:
+    """The ledgers of all submissions, in the order in which they are finished."""
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as executor:
+        yield from grade_on(executor, submissions, sandbox, secret, limits)
+
+
+def grade_on(
+    executor: Executor, submissions: Iterable[Submission], sandbox: Sandbox, secret: bytes, limits: Limits | None
+) -> Iterator[Ledger]:
+    """The same on any executor: the seam for a cluster."""
+    waiting = [executor.submit(grade, submission, sandbox, secret, limits) for submission in submissions]
+    for done in as_completed(waiting):
+        yield done.result()
