@@ -50,7 +50,10 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps `attn_core.softmax` the function: importing a submodule stores it in the package under its own name."""
+    """Keeps `attn_core.softmax` the function: importing softmax.py would store the module under that name.
+
+    The module itself is `importlib.import_module("attn_core.softmax")`; `from attn_core.softmax import …` works too.
+    """
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in _HOME and isinstance(value, ModuleType):

@@ -149,6 +149,11 @@ class Tree:
         """A path as messages show it: relative to the root, with forward slashes, the same on every machine."""
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
 
+    @staticmethod
+    def link(page: Path, target: Path) -> str:
+        """How a page links to a file: relative to the page's own folder."""
+        return Path(os.path.relpath(target, page.parent)).as_posix()
+
     @property
     def readme(self) -> Path:
         """The front page; the table of topics between its markers is generated."""

@@ -8,13 +8,14 @@ The line, with what stands in brackets optional:
     C025 ✓ measured 0.81, expected between 0.7 and 0.9
     C142 ✓ measured True, expected True
 
-A number has at most four significant digits; several stand in square brackets, separated by ", ". So a line is the
-same wherever the measurement is the same to four digits. `parse_claim_line` reads it back, for the table of claims.
+A number has at most four significant digits, and a measured one no more decimals than its tolerance makes meaningful;
+several stand in square brackets, separated by ", ". So rounding errors, which differ between machines, are not printed.
+`parse_claim_line` reads a line back, for the table of claims.
 """
 
 import re
 from dataclasses import dataclass
-from math import inf
+from math import floor, inf, log10
 from typing import Any
 
 MOST_NUMBERS = 8  # what a reader can still check with the eye
@@ -69,7 +70,7 @@ def claim(
             f"{id}: measured {_written(measured, exact=True)}, expected {wanted}{suffix}. "
             "Either the statement or its measurement is wrong: mend that one, not the tolerance."
         )
-    print(f"{id} ✓ measured {_written(measured)}, expected {wanted}{suffix}")
+    print(f"{id} ✓ measured {_written(_rounded(measured, tolerance))}, expected {wanted}{suffix}")
 
 
 def parse_claim_line(line: str) -> ClaimLine | None:
@@ -118,6 +119,14 @@ def _close(numbers: list[float], target: list[float], tolerance: float) -> bool:
         return False
     # the first comparison lets equal infinities pass; both are false for NaN
     return all(x == y or abs(x - y) <= tolerance for x, y in zip(numbers, target, strict=True))
+
+
+def _rounded(value: Any, tolerance: float) -> list[Any]:
+    """Drop the digits that lie two places and more behind the first digit of the tolerance."""
+    if not tolerance:
+        return _row(value)
+    places = 1 - floor(log10(tolerance))
+    return [entry if isinstance(entry, bool) else round(float(entry), places) for entry in _row(value)]
 
 
 def _written(value: Any, exact: bool = False) -> str:

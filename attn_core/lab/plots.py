@@ -6,6 +6,7 @@ matplotlib, seaborn, IPython and ipywidgets are imported inside the functions: a
 import io
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,16 +48,7 @@ def show(figure: "Figure", alt: str) -> None:
     The description goes into the output's metadata and into its plain-text form, which terminals get. It must say what
     the picture shows; an empty one raises ValueError.
     """
-    import matplotlib.pyplot as plt
-
-    if not alt.strip():
-        raise ValueError("show: alt is empty, but it must say in a sentence what the figure shows.")
-    buffer = io.BytesIO()
-    figure.savefig(
-        buffer, format="png", metadata={"Software": None}
-    )  # no version inside: the same picture, the same bytes
-    plt.close(figure)  # or the notebook would show it a second time
-    png = b64encode(buffer.getvalue()).decode("ascii")
+    png = _png(figure, alt)
     _display({PNG: png, "text/plain": f"Figure: {alt}"}, metadata={PNG: {"alt": alt}})
 
 
@@ -116,10 +108,29 @@ def slider(draw: Callable[[float], "Figure"], name: str, values: Sequence[float]
         description=name,
         continuous_update=False,
     )
-    picture = widgets.interactive_output(lambda value: show(draw(value), alt(value)), {"value": choice})
+    picture = widgets.HTML()  # not an Output: nbclient, which builds the notebooks, cannot run one without storing it
+
+    def redraw(_change: object = None) -> None:
+        text = alt(choice.value)
+        picture.value = f'<img alt="{escape(text)}" src="data:{PNG};base64,{_png(draw(choice.value), text)}">'
+
+    redraw()
+    choice.observe(redraw, names="value")
     box = widgets.VBox([choice, picture])
     # the widget alone, without its repr as text: a page without a kernel would show that instead
     _display({WIDGET: {"version_major": 2, "version_minor": 0, "model_id": box.model_id}}, metadata={})
+
+
+def _png(figure: "Figure", alt: str) -> str:
+    """The figure as PNG in base64; closed, or the notebook would show it a second time."""
+    import matplotlib.pyplot as plt
+
+    if not alt.strip():
+        raise ValueError("show: alt is empty, but it must say in a sentence what the figure shows.")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})  # no version inside: same picture, same bytes
+    plt.close(figure)
+    return b64encode(buffer.getvalue()).decode("ascii")
 
 
 def _display(data: dict[str, Any], metadata: dict[str, Any]) -> None:

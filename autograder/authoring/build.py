@@ -44,7 +44,15 @@ def build(tree: Tree, slug: str, force: bool = False) -> tuple[Built, ...]:
             f"There is nothing to build for {slug}: neither {tree.shown(pairs[0][0])} nor {tree.shown(pairs[1][0])} "
             f"exists. Run `attn new` to start a topic."
         )
-    return tuple(_build_one(tree, topic, text, target, force) for text, target in present)
+    built, problems = [], []
+    for text, target in present:
+        try:
+            built.append(_build_one(tree, topic, text, target, force))
+        except CurriculumError as error:  # a lecture in progress does not keep its solution from being built
+            problems.append(str(error))
+    if problems:
+        raise CurriculumError("\n".join(problems))
+    return tuple(built)
 
 
 def planned(tree: Tree, topic: Topic, text: Path) -> Notebook:
@@ -77,7 +85,7 @@ def _build_one(tree: Tree, topic: Topic, text: Path, target: Path, force: bool) 
         lines = cell_lines(text.read_text(encoding="utf-8"))
         line = f" (line {lines[ids.index(error.cell)]})" if error.cell in ids and len(lines) == len(ids) else ""
         raise CurriculumError(
-            f"{tree.shown(text)}, cell {error.cell!r}{line}: {error}. "
+            f"{tree.shown(text)}, cell {error.cell!r}{line}: {str(error).rstrip('.')}. "
             f"Mend the text and run `attn build {topic.slug}` again."
         ) from None
     changed = write(target, dumps(done))

@@ -21,6 +21,7 @@ RULES: tuple[Rule, ...] = (
     exercises.regions,
     exercises.fresh,
     exercises.leaks,
+    lectures.placeholders,
     lectures.questions,
     lectures.claims,
     tasks.tasks,

@@ -32,25 +32,24 @@ def role(cell: Cell) -> str | None:
 
 def slips(cell: Cell) -> Iterator[str]:
     """What is wrong with the regions of a cell, in words."""
-    inside, regions = False, 0
-    for line in cell["source"].splitlines():
-        match line.strip():
-            case stripped if stripped == BEGIN:
-                if inside:
-                    yield f"has a second `{BEGIN}` before an `{END}`"
-                inside, regions = True, regions + 1
-            case stripped if stripped == END:
-                if not inside:
-                    yield f"has an `{END}` without a `{BEGIN}`"
-                inside = False
-            case stripped if _looks_like_one(stripped):
-                yield f"has the line `{stripped}`, which is not exactly `{BEGIN}` or `{END}`"
+    lines = [line.strip() for line in cell["source"].splitlines()]
+    misspelt = [line for line in lines if line not in (BEGIN, END) and _looks_like_one(line)]
+    if misspelt:  # the rest would only follow from it
+        yield f"has the line `{misspelt[0]}`, which is not exactly `{BEGIN}` or `{END}`"
+        return
+    inside = False
+    for line in lines:
+        if line == BEGIN and inside:
+            yield f"has a second `{BEGIN}` before an `{END}`"
+        if line == END and not inside:
+            yield f"has an `{END}` without a `{BEGIN}`"
+        inside = line == BEGIN or (inside and line != END)
     if inside:
         yield f"has a `{BEGIN}` that is never closed"
-    if regions and role(cell) not in ("answer", "written"):
+    if BEGIN in lines and role(cell) not in ("answer", "written"):
         yield "has a solution region but is neither an answer nor a written cell"
-    if role(cell) == "answer" and not regions:
-        yield f"is an answer without a solution region, so the release would remove its signature too: add `{BEGIN}`"
+    if BEGIN not in lines and role(cell) == "answer":
+        yield f"is an answer without a solution region, so the release removes its signature too: add `{BEGIN}`"
 
 
 def split(cell: Cell) -> tuple[list[str], list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def topic_table(tree: Tree) -> str:
     """One row per topic, from the manifest."""
     rows = [
         (
-            f"[{topic.slug}]({_link(tree.readme, tree.lecture(topic.slug))})",
+            f"[{topic.slug}]({tree.link(tree.readme, tree.lecture(topic.slug))})",
             topic.title,
             f"{topic.minutes}",
             f"{len(topic.questions)}",
@@ -67,7 +66,7 @@ def _claims_of(tree: Tree, topic: Topic) -> str:
         return claim.id, claim.verdict, claim.statement, claim.answer, measured or "stated", expected or "–"
 
     head = ("claim", "verdict", "the statement one hears", "what is right", "measured", "expected")
-    link = _link(tree.claims_page, tree.lecture(topic.slug))
+    link = tree.link(tree.claims_page, tree.lecture(topic.slug))
     rows = sorted(map(row, claims(nb)))
     return f"## [{topic.slug}]({link}) · {topic.title}\n\n{_table(head, rows)}\n"
 
@@ -92,7 +91,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
     return "\n".join([line(head), line(["---"] * len(head)), *map(line, rows)])
-
-
-def _link(page: Path, target: Path) -> str:
-    return Path(os.path.relpath(target, page.parent)).as_posix()

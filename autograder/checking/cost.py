@@ -1,7 +1,7 @@
 """What a call allocates and which operations it uses: for tasks whose point is their cost.
 
-Torch's operations are seen by a dispatch mode, NumPy's memory by tracemalloc, so a tiled kernel that hides its n×n array
-in the other library is seen as well.
+Torch's operations are seen by a dispatch mode, NumPy's memory by tracemalloc, so a tiled kernel that hides its n×n
+array in the other library is seen as well.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from autograder.checking.engine import (
     try_case,
 )
 from autograder.checking.explain import explain
+from autograder.checking.pattern import pattern
 from autograder.checking.report import Example, Report, State
 from autograder.checking.task import Misconception, Task
 
@@ -64,11 +65,29 @@ def _credit(task: Task, failed: list[Trial]) -> float:
 
 
 def _named(task: Task, trials: list[Trial]) -> tuple[str | None, str | None]:
-    """The misconception that gives the learner's result on every draw; else what the pattern of failures tells."""
-    for misconception in task.misconceptions:
-        if all(_agrees(misconception, trial, task) for trial in trials if trial.expected.value_tolerances):
+    """The misconception that gives the learner's result on every draw; else what the pattern of failures tells.
+
+    Where two mistakes meet, the one that explains the first failures is named; the other shows once it is mended.
+    """
+    telling = [t for t in trials if t.expected.value_tolerances]
+    telling.sort(key=lambda t: t.finding is None)  # a failure refutes most misconceptions at once
+    first = telling[0].case.special if telling else None
+    ordinary = [t for t in telling if t.case.special in (None, first)]
+    return (
+        _imitated(task, telling)
+        or explain(task, trials)
+        or (_imitated(task, ordinary) if len(ordinary) < len(telling) else None)
+        or pattern(task, trials)
+        or (None, None)
+    )
+
+
+def _imitated(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
+    """The misconception that gives the learner's result on all of these."""
+    for misconception in task.misconceptions if trials and trials[0].finding else ():
+        if all(_agrees(misconception, trial, task) for trial in trials):
             return misconception.name, misconception.ask
-    return explain(task, trials) or (None, None)
+    return None
 
 
 def _agrees(misconception: Misconception, trial: Trial, task: Task) -> bool:
@@ -76,11 +95,12 @@ def _agrees(misconception: Misconception, trial: Trial, task: Task) -> bool:
     imitation = imitate(misconception.function, trial.request)
     if imitation.crash or trial.seen.crash:
         return bool(imitation.crash and trial.seen.crash)
-    return (
-        compare(trial.seen, imitation) is None
-        and trial.seen.changed == imitation.changed
-        and (not trial.request.cotangents or not any(True for _ in gradient_mismatches(task, imitation, trial.seen)))
-    )
+    differs = compare(trial.seen, imitation)
+    if differs and (differs.kind != "dtype" or trial.finding is None or trial.finding.kind == "dtype"):
+        return False
+    if trial.finding and trial.finding.kind == "changed" and trial.seen.changed != imitation.changed:
+        return False
+    return not trial.request.cotangents or not any(True for _ in gradient_mismatches(task, imitation, trial.seen))
 
 
 def _extent(trials: list[Trial], failed: list[Trial]) -> str:
@@ -98,6 +118,8 @@ def _smallest(task: Task, answer: Answer, failed: Trial) -> Trial:
         return failed
     best, size = failed, 1 << 30
     for case in smaller(failed.case):
+        if best is not failed and case.limit != best.case.limit:
+            break
         trial = try_case(task, answer, case)
         if trial.finding and trial.finding.kind == failed.finding.kind and _elements(trial) < size:
             best, size = trial, _elements(trial)

@@ -13,9 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from autograder.checking.probe import Request
-
 Kind = Literal["np", "torch", "py"]
+Sizes = Literal["one", "ragged", "equal", "wide"]
 Axis = str | int | EllipsisType  # a letter, a fixed size, or ... for the batch axes
 
 
@@ -27,12 +26,15 @@ class Case:
     seed: int = 0
     dtype: str = "float64"
     batch: tuple[int, ...] = ()
-    sizes: Literal["one", "ragged", "wide"] = "ragged"
+    sizes: Sizes = "ragged"
     limit: int | None = None  # no size above this, where the task allows it: counterexamples are shrunk with it
     magnitude: float = 1.0
     strided: bool = False
     rounded: bool = False  # values with one decimal, for people to read
     special: str | None = None  # the name of the task's special input, None for an ordinary one
+
+
+HIGH, WIDE = 6, (30, 40)  # the largest ordinary size, and the sizes of a wide case, where the task sets no bound
 
 
 class Draw:
@@ -42,19 +44,31 @@ class Draw:
         self.case = case
         self.kind = kind
         self.rng = np.random.default_rng(case.seed)
-        self._sizes: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}  # what was drawn so far, by letter
 
-    def size(self, letter: str, low: int = 1, high: int = 6) -> int:
-        """The size of an axis: the same for the same letter, and different for different letters where that is possible."""
-        if letter not in self._sizes:
-            top = high if self.case.limit is None else max(low, min(high, self.case.limit))
-            if self.case.sizes == "one":
-                top = low
-            elif self.case.sizes == "wide":
-                low = top = high
-            options = [n for n in range(low, top + 1) if n not in self._sizes.values()] or list(range(low, top + 1))
-            self._sizes[letter] = int(self.rng.choice(options))
-        return self._sizes[letter]
+    def size(self, letter: str, low: int = 1, high: int | None = None) -> int:
+        """The size of an axis: the same for the same letter, different for different letters where that is possible.
+
+        It is never below `low`. Without `high`, one case has much larger sizes than the others.
+        """
+        if letter not in self.sizes:
+            self.sizes[letter] = int(self.rng.choice(self._options(low, high)))
+        return self.sizes[letter]
+
+    def _options(self, low: int, high: int | None) -> list[int]:
+        top = max(low, HIGH if high is None else high)
+        if self.case.limit is not None:
+            top = max(low, min(top, self.case.limit))
+        if self.case.sizes == "one":
+            return [low]
+        if self.case.sizes == "equal" and self.sizes:
+            return [min(max(low, next(iter(self.sizes.values()))), top)]
+        if self.case.sizes == "equal":
+            low = max(low, min(2, top))
+        if self.case.sizes == "wide":
+            low, top = (high, high) if high else (max(low, WIDE[0]), max(low, WIDE[1]))
+        options = list(range(low, top + 1))
+        return [n for n in options if n not in self.sizes.values()] or options
 
     def shape(self, *axes: Axis) -> tuple[int, ...]:
         """The shape that these axes have in this case."""
@@ -75,7 +89,7 @@ class Draw:
         return self.give(exp / exp.sum(-1, keepdims=True), rounded=False)
 
     def mask(self, *axes: Axis, keep: float = 0.7, empty_rows: bool = False) -> Any:
-        """A boolean mask, True = may attend. Every row sees something, unless `empty_rows`: then one row sees nothing."""
+        """A boolean mask, True = may attend. Every row sees something; with `empty_rows` one row sees nothing."""
         shape = self.shape(*axes)
         mask = self.rng.random(shape) < keep
         rows = mask.reshape(-1, shape[-1])
@@ -114,12 +128,8 @@ class Draw:
 InputFunction = Callable[[Draw], tuple[Any, ...]]
 
 
-def request(case: Case, kind: Kind, inputs: InputFunction, **more: Any) -> Request:
-    """The call that a case asks for."""
-    return Request(tuple(inputs(Draw(case, kind))), strided=case.strided, **more)
-
-
-BATCHES: tuple[tuple[int, ...], ...] = ((), (2,), (2, 3), (1,), (3,))
+# Seven, so that each meets both dtypes when cases take turns.
+BATCHES: tuple[tuple[int, ...], ...] = ((), (2,), (2, 3), (1,), (), (2, 1, 3), (3,))
 
 
 def plan(seed: int, dtypes: Sequence[str], specials: Iterable[str], rounds: int = 24) -> Iterator[Case]:
@@ -137,12 +147,15 @@ def plan(seed: int, dtypes: Sequence[str], specials: Iterable[str], rounds: int 
         yield case(f"{dtype}", dtype=dtype)
         yield case(f"{dtype}, large values", dtype=dtype, magnitude=60.0, batch=(2,))
         yield case(f"{dtype}, tiny values", dtype=dtype, magnitude=1e-4)
+        yield case(f"{dtype}, equal sizes", dtype=dtype, sizes="equal")
+        yield case(f"{dtype}, equal sizes, batched", dtype=dtype, sizes="equal", batch=(2,))
     yield case("huge values", magnitude=3e3)
     yield case("non-contiguous memory", strided=True)
     yield case("non-contiguous memory, batched", strided=True, batch=(2, 3))
     yield case("wide", sizes="wide")
     for round_ in range(rounds):
-        yield case(f"random {round_}", dtype=dtypes[round_ % len(dtypes)], batch=BATCHES[round_ % len(BATCHES)])
+        dtype, batch = dtypes[round_ % len(dtypes)], BATCHES[round_ % len(BATCHES)]
+        yield case(f"random {round_}", dtype=dtype, batch=batch, strided=round_ % 5 == 4)
     for special in specials:
         for dtype in dtypes:
             for batch in BATCHES[:3]:
@@ -150,17 +163,9 @@ def plan(seed: int, dtypes: Sequence[str], specials: Iterable[str], rounds: int 
 
 
 def smaller(case: Case, tries: int = 60) -> Iterator[Case]:
-    """Simpler variants of a failing case, the smallest first: sizes up to 1, then 2, then 3, few batch axes, round values."""
+    """Simpler variants of a failing case: sizes up to 1, then 2, then 3, at most one batch axis, round values."""
     for limit in (1, 2, 3):
         for attempt in range(tries // 3):
             batch = () if attempt % 3 else case.batch[:1]
-            yield replace(
-                case,
-                sizes="ragged",
-                limit=limit,
-                batch=batch,
-                seed=case.seed + attempt + 1,
-                rounded=True,
-                strided=False,
-                dtype=case.dtype,
-            )
+            sizes: Sizes = "equal" if case.sizes == "equal" else "ragged"
+            yield replace(case, sizes=sizes, limit=limit, batch=batch, seed=case.seed + attempt + 1, rounded=True)

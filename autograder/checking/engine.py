@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from autograder.checking.compare import Expectation, Mismatch, compare, compare_leaf, expect, precision
-from autograder.checking.draw import Case, plan, request
+from autograder.checking.compare import NOTHING, Expectation, Mismatch, compare, compare_leaf, expect, precision
+from autograder.checking.draw import Case, Draw, plan
 from autograder.checking.probe import Crash, Observation, Request, is_float_array, leaves_of, observe
 from autograder.checking.task import Task
 
@@ -58,6 +58,7 @@ class Trial:
     expected: Expectation
     seen: Observation
     finding: Finding | None
+    sizes: dict[str, int] = field(default_factory=dict)  # by letter, as drawn
 
 
 def examine(task: Task, answer: Answer, seed: int = 0) -> list[Trial]:
@@ -67,7 +68,7 @@ def examine(task: Task, answer: Answer, seed: int = 0) -> list[Trial]:
         trials.append(try_case(task, answer, case))
         if not_attempted(trials[0]):
             return trials
-    trials += _manners(task, answer, trials)
+    trials += _manners(answer, trials)
     trials += _properties(task, answer, trials)
     trials += _errors(task, answer, seed)
     trials += _cost(task, answer, seed)
@@ -75,18 +76,20 @@ def examine(task: Task, answer: Answer, seed: int = 0) -> list[Trial]:
 
 
 def not_attempted(trial: Trial) -> bool:
-    """Is the answer the stub that learners get?"""
-    return trial.seen.crash is not None and trial.seen.crash.kinds[0] == "NotImplementedError"
+    """Is the answer the stub that learners get? (Where torch lacks an operation, the same error has a message.)"""
+    crash = trial.seen.crash
+    return crash is not None and crash.kinds[0] == "NotImplementedError" and not crash.message
 
 
 def try_case(task: Task, answer: Answer, case: Case) -> Trial:
     """Draw one input, ask reference and answer, compare."""
-    asked = request(case, task.kind, task.inputs_of(case.special))
+    draw = Draw(case, task.kind)
+    asked = Request(tuple(task.inputs_of(case.special)(draw)), strided=case.strided)
     if task.kind == "torch" and all(s.gradients for s in task.specials if s.name == case.special):
         asked = _with_cotangents(task, asked, case.seed)
     expected = expect(task.reference, asked)
     seen = answer.observe(asked)
-    return Trial(case, asked, expected, seen, judge(task, asked, expected, seen))
+    return Trial(case, asked, expected, seen, judge(task, asked, expected, seen), draw.sizes)
 
 
 def _with_cotangents(task: Task, asked: Request, seed: int) -> Request:
@@ -96,7 +99,7 @@ def _with_cotangents(task: Task, asked: Request, seed: int) -> Request:
     generator = torch.Generator().manual_seed(seed % 2**63)
     outputs = [o for o in leaves_of(observe(task.reference, asked).value) if is_float_array(o)]
     cotangents = tuple(torch.randn(o.shape, generator=generator, dtype=torch.float64).to(o.dtype) for o in outputs)
-    return Request(asked.inputs, cotangents, asked.strided)
+    return replace(asked, cotangents=cotangents)
 
 
 def judge(task: Task, asked: Request, expected: Expectation, seen: Observation) -> Finding | None:
@@ -132,21 +135,32 @@ def gradient_mismatches(task: Task, expected: Expectation, seen: Observation) ->
             yield i, found
 
 
-def _manners(task: Task, answer: Answer, trials: list[Trial]) -> Iterator[Trial]:
+def _manners(answer: Answer, trials: list[Trial]) -> Iterator[Trial]:
     """Call again with the same input and another random seed: the answer must not change, nor the generators move."""
     passed = [t for t in trials if t.finding is None][: MANNERS_TRIALS * 3 : 3]
-    for trial in passed:
-        asked = Request(trial.request.inputs, strided=trial.request.strided, seed=trial.case.seed % 2**32)
+    failed = [t for t in trials if t.finding and t.finding.kind in ("value", "finite", "shape", "crash", "gradient")]
+    for trial in [*passed, *failed[:1]]:
+        asked = replace(trial.request, cotangents=(), seed=trial.case.seed % 2**32)
         seen = answer.observe(asked)
-        finding = judge(task, asked, Expectation(trial.expected.value, (), trial.expected.value_tolerances, ()), seen)
-        if finding:
-            finding = Finding("state", f"A second call with the same input gives another result. {finding.sentence}")
+        finding = None
+        if differs := _difference(trial.seen, seen, trial.expected):
+            finding = Finding("state", f"A second call with the same input gives another result. {differs}")
         elif seen.drew_random:
             finding = Finding(
                 "random", "It uses or sets the global random generator; the result must depend on the inputs alone."
             )
         if finding:
-            yield Trial(trial.case, asked, trial.expected, seen, finding)
+            yield replace(trial, request=asked, seen=seen, finding=finding)
+
+
+def _difference(first: Observation, second: Observation, expected: Expectation) -> str:
+    """How the second of two calls with the same input differs from the first, in a sentence."""
+    if first.crash or second.crash:
+        return "" if first.crash and second.crash else f"One of them stopped with {first.crash or second.crash}"
+    if len(leaves_of(first.value)) != len(expected.value_tolerances):
+        return ""
+    found = compare(second, replace(expected, value=first.value))
+    return "" if found is None else found.sentence.replace(" is right", " came first")
 
 
 def _properties(task: Task, answer: Answer, trials: list[Trial]) -> Iterator[Trial]:
@@ -155,7 +169,7 @@ def _properties(task: Task, answer: Answer, trials: list[Trial]) -> Iterator[Tri
     usable = [t for t in [*trials[:PROPERTY_TRIALS], *special] if t.finding is None]
     for trial in usable:
         if finding := broken_property(task, answer, trial):
-            yield Trial(trial.case, trial.request, trial.expected, trial.seen, finding)
+            yield replace(trial, finding=finding)
 
 
 def broken_property(task: Task, answer: Answer, trial: Trial) -> Finding | None:
@@ -173,7 +187,9 @@ def _errors(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
     """Inputs that must raise: the right class, and a message that names the culprit."""
     for i, item in enumerate(task.raises):
         case = Case(item.name, seed=seed + i)
-        asked = request(case, task.kind, item.inputs)
+        asked = Request(tuple(item.inputs(Draw(case, task.kind))))
+        if observe(task.reference, asked).crash is None:
+            raise AssertionError(f"{task.id}: the reference raises nothing for {item.name!r}, which must be an error.")
         seen = answer.observe(asked)
         crash, name = seen.crash, item.error.__name__
         finding = None
@@ -185,7 +201,7 @@ def _errors(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
             finding = Finding(
                 "error", f"{item.name}: the message must name {item.naming!r}; it says {crash.message!r}."
             )
-        yield Trial(case, asked, Expectation(None, (), (), ()), seen, finding)
+        yield Trial(case, asked, NOTHING, seen, finding)
 
 
 def _cost(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
@@ -193,11 +209,11 @@ def _cost(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
     if task.limit is None or task.limit_inputs is None:
         return
     case = Case("cost", seed=seed, dtype=task.dtypes[0], sizes="wide")
-    asked = request(case, task.kind, task.limit_inputs, cost=True)
+    asked = Request(tuple(task.limit_inputs(Draw(case, task.kind))), cost=True)
     seen = answer.observe(asked)
     finding = None
     if seen.crash:
         finding = Finding("crash", f"It stopped with {seen.crash}", crash=seen.crash)
     elif seen.cost and (sentence := task.limit(asked.inputs, seen.cost)):
         finding = Finding("cost", sentence)
-    yield Trial(case, asked, Expectation(None, (), (), ()), seen, finding)
+    yield Trial(case, asked, NOTHING, seen, finding)

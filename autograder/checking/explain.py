@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from autograder.checking.compare import FLOOR, numpy64, precision
+from autograder.checking.compare import FLOOR, describe, numpy64, precision
 from autograder.checking.engine import Trial
 from autograder.checking.probe import leaves_of
 from autograder.checking.task import Task
@@ -50,15 +50,35 @@ def _changes_input(seen: Evidence) -> Explanation | None:
 
 
 def _uses_random_state(seen: Evidence) -> Explanation | None:
-    if _kinds(seen) == {"random"}:
+    if "random" in _kinds(seen):
         return "touches the global random generator", "Does the formula have anything random in it?"
     return None
 
 
 def _keeps_state(seen: Evidence) -> Explanation | None:
-    if _kinds(seen) <= {"state", "random"}:
-        return "remembers earlier calls", "What survives a call: a global, a mutable default argument, a cache?"
+    if "state" in _kinds(seen):
+        return (
+            "gives another result the second time it is called",
+            "What survives a call (a global, a mutable default argument, a cache), or is drawn at random?",
+        )
     return None
+
+
+def _returns_wrong_type(seen: Evidence) -> Explanation | None:
+    trial = seen.failed[0]
+    if not _kinds(seen) <= {"type", "count"}:
+        return None
+    got, want = _kind(trial.seen.value), _kind(trial.expected.value)
+    if got == want:
+        return None
+    return f"returns {got} instead of {want}", "What type does the task ask for, and what does your last line make?"
+
+
+def _kind(value: object) -> str:
+    """A result's type in words, without the shape."""
+    if isinstance(value, tuple):
+        return f"a list or tuple of {len(value)}" if len(value) == 2 else "a list or tuple"
+    return describe(value).partition(" of shape")[0]
 
 
 def _cuts_gradient(seen: Evidence) -> Explanation | None:
@@ -104,7 +124,7 @@ def _computes_in_float32(seen: Evidence) -> Explanation | None:
         if max(errors) < 30 * FLOOR["float32"] and any(precision(t.request) == "float32" for t in seen.passed):
             return (
                 "loses precision: its float64 results are only as good as float32",
-                "Which step converts to float32 (torch.tensor of a Python number does), or adds a constant such as 1e-6?",
+                "Which step converts to float32 (torch.tensor of a number does), or adds a constant such as 1e-6?",
             )
     return None
 
@@ -130,7 +150,7 @@ def _batch_axes(seen: Evidence) -> Explanation | None:
     without = {len(t.case.batch) for t in seen.passed}
     if not without or with_batch & without:
         return None
-    words = {0: "without batch axes", 1: "with exactly one batch axis", 2: "with two batch axes"}
+    words = {0: "without batch axes", 1: "with exactly one batch axis", 2: "with two batch axes", 3: "with three"}
     works = " or ".join(words[n] for n in sorted(without))
     return f"works only {works}", "Does any axis number count from the front instead of from the back?"
 
@@ -147,7 +167,7 @@ def _transposed(seen: Evidence) -> Explanation | None:
         if got is None or want is None or got.ndim < 2 or want.ndim < 2:
             return None
         turned = got.swapaxes(-1, -2)
-        if turned.shape != want.shape or not (abs(turned - want) <= max(trial.expected.value_tolerances)).all():
+        if turned.shape != want.shape or not trial.expected.value_tolerances[0].allows(abs(turned - want)):
             return None
     return "returns the transpose of the right result", "Which of the last two axes belongs to the queries?"
 
@@ -170,6 +190,7 @@ _RULES: tuple[Callable[[Evidence], Explanation | None], ...] = (
     _changes_input,
     _uses_random_state,
     _keeps_state,
+    _returns_wrong_type,
     _cuts_gradient,
     _loses_dtype,
     _computes_in_float32,

@@ -72,13 +72,15 @@ class Observation:
 def observe(function: Callable[..., Any], request: Request) -> Observation:
     """Call `function` as `request` says. Exceptions become a Crash; KeyboardInterrupt passes."""
     leaves = tuple(_fresh(x, request) for x in request.inputs)
-    inputs = tuple(_call_with(x) for x in leaves)
+    inputs = tuple(_call_with(x, request) for x in leaves)
     with contextlib.ExitStack() as stack:
         printed = stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(np.errstate(all="ignore"))
+        if torch := _torch():
+            stack.enter_context(torch.enable_grad())  # a notebook may have switched gradients off
         watch = stack.enter_context(_seeded(request.seed))
         try:
             with measured(request.cost) as cost:
@@ -104,7 +106,7 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, (np.bool_, np.integer, int)):
         return bool(value) if isinstance(value, np.bool_) else int(value)
-    if isinstance(value, float):
+    if isinstance(value, float) and not isinstance(value, np.generic):
         return float(value)
     if isinstance(value, (tuple, list)):
         return tuple(plain(v) for v in value)
@@ -122,9 +124,9 @@ def plain(value: Any) -> Any:
 def is_float_array(value: Any) -> bool:
     """Is it a NumPy array or a tensor of a floating dtype?"""
     if isinstance(value, np.ndarray):
-        return value.dtype.kind == "f"
+        return bool(value.dtype.kind == "f")
     torch = _torch()
-    return torch is not None and isinstance(value, torch.Tensor) and value.is_floating_point() is True
+    return bool(torch is not None and isinstance(value, torch.Tensor) and value.is_floating_point())
 
 
 def leaves_of(value: Any) -> list[Any]:
@@ -149,8 +151,7 @@ def _fresh(value: Any, request: Request) -> Any:
         return copy
     torch = _torch()
     if torch is not None and isinstance(value, torch.Tensor):
-        spread = value.repeat_interleave(2, dim=-1)[..., ::2] if _spread(value, request) else value.clone()
-        return spread.requires_grad_(bool(request.cotangents) and value.is_floating_point())
+        return value.clone().requires_grad_(bool(request.cotangents) and value.is_floating_point())
     return list(value) if isinstance(value, list) else value
 
 
@@ -158,9 +159,14 @@ def _spread(value: Any, request: Request) -> bool:
     return request.strided and value.ndim > 0
 
 
-def _call_with(leaf: Any) -> Any:
+def _call_with(leaf: Any, request: Request) -> Any:
     """A tensor that needs a gradient is passed as a non-leaf, so that an in-place change is seen instead of raising."""
-    return leaf * 1 if getattr(leaf, "requires_grad", False) else leaf
+    torch = _torch()
+    if torch is None or not isinstance(leaf, torch.Tensor):
+        return leaf
+    if _spread(leaf, request):
+        return leaf.repeat_interleave(2, dim=-1)[..., ::2]
+    return leaf * 1 if leaf.requires_grad else leaf
 
 
 def _same(after: Any, before: Any) -> bool:
@@ -168,7 +174,9 @@ def _same(after: Any, before: Any) -> bool:
         return bool(np.array_equal(after, before, equal_nan=before.dtype.kind == "f"))
     torch = _torch()
     if torch is not None and isinstance(before, torch.Tensor):
-        return bool(after.shape == before.shape and ((after == before) | ((after != after) & (before != before))).all())
+        return bool(torch.equal(after, before)) or bool(
+            after.shape == before.shape and ((after == before) | ((after != after) & (before != before))).all()
+        )
     return bool(after == before)
 
 
@@ -213,8 +221,10 @@ def _seeded(seed: int | None) -> Iterator[Callable[[], bool]]:
 
 
 def _generators() -> tuple[Any, ...]:
-    torch, numpy_state = _torch(), np.random.get_state(legacy=False)
-    return random.getstate(), repr(numpy_state["state"]), torch.get_rng_state().numpy().tobytes() if torch else b""
+    torch = _torch()
+    _, keys, position, *_ = np.random.get_state()
+    drawn = torch.get_rng_state().numpy().tobytes() if torch else b""
+    return random.getstate(), np.asarray(keys).tobytes(), position, drawn
 
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -229,6 +239,6 @@ def _crash(error: BaseException) -> Crash:
 def learners_line(error: BaseException) -> tuple[str, int]:
     """The text and number of the innermost line that is the learner's own: not a library's, not the grader's."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename != __file__ and not frame.filename.startswith(_LIBRARIES):
+        if frame.filename != __file__ and not frame.filename.startswith((*_LIBRARIES, "<frozen ")):
             return (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip(), frame.lineno or 0
     return "", 0

@@ -31,7 +31,7 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Special:
-    """A kind of input that ordinary draws do not reach. `share` of the points is lost when only it fails (None: all)."""
+    """A kind of input that ordinary draws do not reach. `share` of the points is lost if only it fails (None: all)."""
 
     name: str
     inputs: InputFunction

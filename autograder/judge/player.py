@@ -37,7 +37,7 @@ def main() -> None:
 def _answer(message: dict[str, Any], namespace: types.ModuleType) -> dict[str, Any]:
     match message["op"]:
         case "settle":
-            _settle(message["limits"])
+            _settle(message["limits"], message["drop_root"])
             return {}
         case "load":
             return {
@@ -61,9 +61,9 @@ def _private_channel() -> tuple[int, int]:
     return receiver, sender
 
 
-def _settle(limits: dict[str, int]) -> None:
+def _settle(limits: dict[str, int], drop_root: bool) -> None:
     """Drop root, take a private home, and put on the limits. Nothing of the learner's has run yet."""
-    if os.geteuid() == 0:
+    if drop_root:
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)

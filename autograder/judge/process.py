@@ -47,7 +47,7 @@ class Player:
             "FSIZE": limits.file_bytes,
             "CORE": 0,
         }
-        self._ask({"op": "settle", "limits": rlimits}, limits.load_seconds)
+        self._ask({"op": "settle", "limits": rlimits, "drop_root": sandbox.drops_root}, limits.load_seconds)
 
     def load(self, cells: Sequence[tuple[str, str]]) -> dict[str, str]:
         """Run cells in order; the errors by cell id."""

@@ -28,6 +28,7 @@ class Sandbox(Protocol):
 
     name: str
     layers: tuple[str, ...]
+    drops_root: bool  # must the player give up root itself, once it is inside?
 
     def command(self, library: Path) -> list[str]:
         """The command that starts a player whose library folder is `library`."""
@@ -55,6 +56,7 @@ class Bubblewrap:
 
     identity: tuple[str, ...]
     layers: tuple[str, ...]
+    drops_root: bool = False
     name: str = "bwrap"
 
     def command(self, library: Path) -> list[str]:
@@ -67,9 +69,9 @@ class Bubblewrap:
             *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
             *("--die-with-parent", "--new-session", "--clearenv", *variables),
             *_system_binds(),
-            *_python_binds(),
             *("--proc", "/proc", "--dev", "/dev"),
-            *("--perms", "1777", "--tmpfs", "/tmp"),
+            *("--perms", "1777", "--tmpfs", "/tmp"),  # before Python, whose environment may itself lie in /tmp
+            *_python_binds(),
             *("--ro-bind", str(library), "/player", "--remount-ro", "/", "--chdir", "/tmp"),
             *(sys.executable, "-I", "-c", START, "/player"),
         ]
@@ -85,6 +87,7 @@ class Unprotected:
 
     name: str = "none"
     layers: tuple[str, ...] = ("NO SANDBOX",)
+    drops_root: bool = False
 
     def command(self, library: Path) -> list[str]:
         """Python itself."""
@@ -113,14 +116,13 @@ def _system_binds() -> list[str]:
 def _python_binds() -> list[str]:
     """This Python and its packages, read-only, without the project's own packages."""
     binds: list[str] = []
-    for prefix in dict.fromkeys((Path(sys.base_prefix).resolve(), Path(sys.base_prefix), Path(sys.prefix))):
-        if prefix == Path("/usr") or Path("/usr") in prefix.parents:
-            continue
-        for folder in (*reversed(prefix.parents[:-1]), prefix):  # made here, because bubblewrap makes them unreadable
-            binds += ["--perms", "0755", "--dir", str(folder)]
-        for part in ("bin", "lib", "lib64", "pyvenv.cfg"):
-            if (prefix / part).exists():
-                binds += ["--ro-bind", str((prefix / part).resolve()), str(prefix / part)]
+    prefixes = dict.fromkeys((Path(sys.base_prefix).resolve(), Path(sys.base_prefix), Path(sys.prefix)))
+    wanted = [prefix / part for prefix in prefixes for part in ("bin", "lib", "lib64", "pyvenv.cfg")]
+    for path in (*wanted, *site_folders()):
+        if path.exists() and Path("/usr") not in path.parents:
+            for folder in reversed(path.parents[:-1]):  # made here, because bubblewrap makes them unreadable
+                binds += ["--perms", "0755", "--dir", str(folder)]
+            binds += ["--ro-bind", str(path.resolve()), str(path)]
     for folder in site_folders():
         for name in HIDDEN:
             if (folder / name).is_dir():
@@ -133,17 +135,17 @@ def site_folders() -> list[Path]:
     return [Path(p) for p in dict.fromkeys(sys.path) if p and Path(p).name in ("site-packages", "dist-packages")]
 
 
-def _identities() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Ways to get rid of one's own rights, the strongest first, each with the layers to report."""
+def _candidates() -> list[Bubblewrap]:
+    """Ways to get rid of one's own rights, the strongest first."""
     spaces = ("own mount, process, network, IPC and host namespaces", "file system: allow-list, read-only")
-    own_user = ("--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL")
+    user = ("--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL")
     ways = [
-        ((*own_user, "--disable-userns"), (*spaces, "own user namespace, further ones disabled")),
-        (own_user, (*spaces, "own user namespace")),
+        Bubblewrap((*user, "--disable-userns"), (*spaces, "own user namespace, further ones disabled")),
+        Bubblewrap(user, (*spaces, "own user namespace")),
     ]
     if os.geteuid() == 0:
         keep = ("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
-        ways.insert(0, (keep, (*spaces, "runs as nobody (uid 65534)")))
+        ways.insert(0, Bubblewrap(keep, (*spaces, "runs as nobody (uid 65534)"), drops_root=True))
     return ways
 
 
@@ -160,11 +162,10 @@ def find_bubblewrap() -> Bubblewrap:
     if shutil.which("bwrap") is None:
         raise SandboxError(INSTALL)
     complaint = ""
-    for identity, layers in _identities():
-        sandbox = Bubblewrap(identity, layers)
-        command = sandbox.command(Path("/usr"))[: -len((sys.executable, "-I", "-c", START, "/player"))]
+    for sandbox in _candidates():
+        shell = sandbox.command(Path("/usr"))
         trial = subprocess.run(
-            [*command, sys.executable, "-I", "-c", "pass"],
+            [*shell[: shell.index(sys.executable)], sys.executable, "-I", "-c", "pass"],
             env=sandbox.environment(),
             capture_output=True,
             text=True,

@@ -19,18 +19,22 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "autograder.checking.probe": ("autograder.checking.cost",),  # enters the sandbox: nothing of the grader
     CHECKING: ("attn_core", CURRICULUM),
     "autograder.tasks": ("attn_core", CHECKING, CURRICULUM),
+    "autograder.judge.wire": ("autograder.checking.cost", "autograder.checking.probe"),
+    "autograder.judge.player": ("autograder.checking.cost", "autograder.checking.probe", "autograder.judge.wire"),
     "autograder.judge": ("attn_core", CHECKING, "autograder.tasks", CURRICULUM),
     "autograder.classroom": ("attn_core", CHECKING, "autograder.tasks", "autograder.judge", CURRICULUM),
     "autograder.authoring": ("attn_core.lab", CHECKING, "autograder.classroom", CURRICULUM),
     "autograder.hints": (CHECKING, CURRICULUM),
     "autograder.notebook": (CHECKING, "autograder.hints", CURRICULUM),
+    "autograder.terminal": (CHECKING, "autograder.notebook", CURRICULUM),
+    "autograder.study": (CURRICULUM,),
     "autograder": ("autograder.notebook",),  # its __init__ alone
     "autograder.cli": ("attn_core", "autograder"),
 }
-ONE_IMPORTER = {  # what only one module may know, so that it can be replaced
-    "jupytext": ("jupytext",),
-    "nbgrader's converters": ("nbgrader.converters", "nbgrader.apps"),
-    "the sandbox": ("autograder.judge.sandbox",),
+ONE_IMPORTER = {  # what only one module may know, so that it can be replaced; its own package does not count
+    "jupytext": (("jupytext",), None),
+    "nbgrader's converters": (("nbgrader.converters", "nbgrader.apps"), None),
+    "the sandbox": (("autograder.judge.sandbox",), "autograder.judge"),
 }
 
 
@@ -48,8 +52,9 @@ def imports(tree: Tree) -> Iterator[Remark]:
                 allowed = ", ".join(MAY_IMPORT[layer]) or "nothing else of this project"
                 cure = f"Move what it needs down a layer; {layer} may import {allowed}."
                 yield Remark("imports", file, f"{module} imports {name}, which is above or beside it", cure)
-        for guarded, roots in ONE_IMPORTER.items():
-            if any(_within(name, root) for name in names for root in roots):
+        for guarded, (roots, home) in ONE_IMPORTER.items():
+            at_home = home is not None and _within(module, home)
+            if not at_home and any(_within(name, root) for name in names for root in roots):
                 importers[guarded].add(file)
     for guarded, found in importers.items():
         if len(found) > 1:

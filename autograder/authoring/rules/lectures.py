@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from autograder.authoring import claims as claim_cells
 from autograder.authoring import questions as question_cells
 from autograder.authoring.claims import asserted, measured_lines
 from autograder.authoring.rules.base import Remark, lectures, stored
 from autograder.curriculum import Tree
+
+
+def placeholders(tree: Tree) -> Iterator[Remark]:
+    """Nothing that `attn new` asked the author to write is left."""
+    for topic in tree.topics():
+        for text in filter(Path.is_file, (tree.lecture_text(topic.slug), tree.solution_text(topic.slug))):
+            lines = text.read_text(encoding="utf-8").splitlines()
+            left = [number for number, line in enumerate(lines, start=1) if "TODO" in line]
+            if left:
+                problem = f"it still says TODO, first in line {left[0]} ({len(left)} in all)"
+                yield Remark("placeholders", tree.shown(text), problem, "Write what is asked for there.")
 
 
 def questions(tree: Tree) -> Iterator[Remark]:

@@ -61,6 +61,16 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return *_qkv(draw), draw.mask(..., 1, "m", keep=0.5)
 
 
+@task.special("a mask with one column for all keys", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    return *_qkv(draw), draw.mask(..., "n", 1, keep=0.5, empty_rows=True)
+
+
+@task.special("a mask without a query axis", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    return *_qkv(draw), draw.mask("m", keep=0.5)
+
+
 @task.special("a query that may attend to nothing", share=0.2)
 def _(draw: Draw) -> tuple[Array, ...]:
     return *_qkv(draw), draw.mask(..., "n", "m", keep=0.5, empty_rows=True)
@@ -79,6 +89,14 @@ def _(_call: Any, inputs: tuple[Array, ...], output: Array) -> str | None:
     want = np.broadcast_to(mask, weights.shape).any(-1).astype(np.float64)
     worst = np.abs(weights.sum(-1, dtype=np.float64) - want).max()
     return None if worst <= 1e-3 else f"here a row is off by {worst:.3g}."
+
+
+@task.property("a key that a query may not attend to gets exactly 0")
+def _(_call: Any, inputs: tuple[Array, ...], output: Array) -> str | None:
+    weights = output[1]
+    hidden = weights[~np.broadcast_to(inputs[3], weights.shape)] if len(inputs) > 3 else weights[:0]
+    worst = np.abs(hidden).max(initial=0.0)
+    return None if worst == 0 else f"here one gets {worst:.3g}."
 
 
 @task.property("the output lies between the smallest and the largest value, component by component")

@@ -33,7 +33,7 @@ def _(draw: Draw) -> tuple[Array, ...]:
 def _(draw: Draw) -> tuple[Array, ...]:
     draw.size("N", 2, 40)
     draw.size("d", 1, 8)
-    far = 1e4 if draw.case.dtype == "float64" else 30.0
+    far = 1e6 if draw.case.dtype == "float64" else 30.0
     return draw.array("N", "d", mean=far), draw.array("N", "d", mean=far)
 
 
@@ -48,6 +48,15 @@ def _(draw: Draw) -> tuple[Array, ...]:
 )
 def _(q: Array, k: Array) -> float:
     return float((q * k).sum(1, dtype=np.float64).var())
+
+
+@task.misconception(
+    "subtracts the square of the mean from the mean of the squares, which cancels when the mean is large",
+    ask="How many of float64's 16 digits are left when 1000000000002 − 1000000000001 is formed from rounded numbers?",
+)
+def _(q: Array, k: Array) -> float:
+    dots = (q * k).sum(1, dtype=np.float64)
+    return float(((dots**2).mean() - dots.mean() ** 2) * len(dots) / (len(dots) - 1))
 
 
 @task.misconception("returns the standard deviation", ask="Of the two, which one grows in proportion to d?")

@@ -27,9 +27,15 @@ task = Task(
 
 @task.inputs
 def _(draw: Draw) -> tuple[Array, ...]:
-    scores = draw.array(..., "n", "m", scale=1.5)
-    ndim = scores.ndim
-    return (scores,) if draw.flag(0.3) else (scores, draw.choice([-1, 0, ndim - 1, -2, ndim - 2]))
+    return _along_some_axis(draw, draw.array(..., "n", "m", scale=1.5))
+
+
+def _along_some_axis(draw: Draw, scores: Array) -> tuple[Array, ...]:
+    """Scores whose slices lie along the last axis, or the same slices along any axis, with that axis."""
+    if draw.flag(0.3):
+        return (scores,)
+    axis = int(draw.rng.integers(-scores.ndim, scores.ndim))
+    return np.moveaxis(scores, -1, axis), axis
 
 
 @task.special("a single slice")
@@ -41,31 +47,31 @@ def _(draw: Draw) -> tuple[Array, ...]:
 def _(draw: Draw) -> tuple[Array, ...]:
     scores = draw.array(..., "n", "m")
     scores[~draw.mask(..., "n", "m", keep=0.6)] = -np.inf
-    return (scores,)
+    return _along_some_axis(draw, scores)
 
 
 @task.special("a slice that is all −inf", share=0.25)
 def _(draw: Draw) -> tuple[Array, ...]:
     scores = draw.array(..., "n", "m")
     scores[~draw.mask(..., "n", "m", keep=0.6, empty_rows=True)] = -np.inf
-    return (scores,)
+    return _along_some_axis(draw, scores)
 
 
 @task.special("scores far above 0", share=0.5)
 def _(draw: Draw) -> tuple[Array, ...]:
     scores = draw.array(..., "n", "m") + draw.choice([200.0, 1000.0])
-    return (scores.astype(draw.case.dtype),)
+    return _along_some_axis(draw, scores.astype(draw.case.dtype))
 
 
 @task.special("scores far below 0", share=0.5)
 def _(draw: Draw) -> tuple[Array, ...]:
     scores = draw.array(..., "n", "m") - draw.choice([200.0, 1000.0])
-    return (scores.astype(draw.case.dtype),)
+    return _along_some_axis(draw, scores.astype(draw.case.dtype))
 
 
 @task.special("gaps that underflow", share=0.5)
 def _(draw: Draw) -> tuple[Array, ...]:
-    return (draw.array(..., "n", "m", scale=300.0),)
+    return _along_some_axis(draw, draw.array(..., "n", "m", scale=300.0))
 
 
 @task.property("every slice sums to one, or to zero if it is all −inf")
@@ -75,6 +81,12 @@ def _(_call: Any, inputs: tuple[Array, ...], output: Array) -> str | None:
     want = np.isfinite(scores).any(axis=axis).astype(np.float64)
     worst = np.abs(sums - want).max()
     return None if worst <= 1e-3 else f"here a sum is off by {worst:.3g}."
+
+
+@task.property("an entry of −inf gets exactly 0")
+def _(_call: Any, inputs: tuple[Array, ...], output: Array) -> str | None:
+    worst = np.abs(output[np.isneginf(inputs[0])]).max(initial=0.0)
+    return None if worst == 0 else f"here one gets {worst:.3g}."
 
 
 @task.misconception(

@@ -1,0 +1,100 @@
+"""On which inputs is an answer wrong? The simplest feature that all failures have and no success has.
+
+It names mistakes that nobody foresaw: "is right except when n = m > 1", "… when axis is negative", "… for tiny values".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+
+from autograder.checking.compare import numpy64, precision
+from autograder.checking.engine import Trial
+from autograder.checking.probe import is_float_array
+from autograder.checking.task import Task
+
+ASK = "Which line of your code treats this case differently, or does not think of it?"
+LEAST_FAILED, LEAST_PASSED = 2, 4  # fewer inputs than that prove no pattern
+BATCH_WORDS = {1: "one batch axis", 2: "two batch axes", 3: "three batch axes"}
+
+
+def pattern(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
+    """The mistake as "is right except …", with a question; None if no single feature separates wrong from right."""
+    failed = {id(t.request): t for t in trials if t.finding and t.expected.value_tolerances}
+    passed = {id(t.request): t for t in trials if not t.finding and t.expected.value_tolerances}
+    innocent = [
+        t for key, t in passed.items() if key not in failed
+    ]  # a property may have failed where the value passed
+    if len(failed) < LEAST_FAILED or len(innocent) < LEAST_PASSED:
+        return None
+    first, *rest = (list(_features(task, t)) for t in failed.values())
+    shared = set(first).intersection(*rest).difference(*(_features(task, t) for t in innocent))
+    found = next((feature for feature in first if feature in shared), None)
+    return (f"is right except {found}", ASK) if found else None
+
+
+def _features(task: Task, trial: Trial) -> Iterator[str]:
+    """What can be said about one input, simple things first; each continues "is right except"."""
+    yield from _of_the_case(trial)
+    yield from _of_the_arguments(task, trial)
+    yield from _of_the_sizes(trial.sizes)
+    yield from _of_the_values(task, trial)
+    if trial.case.special:
+        yield f"for: {trial.case.special}"
+
+
+def _of_the_case(trial: Trial) -> Iterator[str]:
+    case = trial.case
+    yield f"for {precision(trial.request)} inputs"
+    if case.strided:
+        yield "for non-contiguous inputs"
+    yield "with batch axes" if case.batch else "without batch axes"
+    if case.batch:
+        yield f"with {BATCH_WORDS.get(len(case.batch), 'many batch axes')}"
+    if len(case.batch) > 1:
+        yield "with more than one batch axis"
+    if 1 in case.batch:
+        yield "with a batch axis of size 1"
+    if case.magnitude != 1:
+        yield "for large values" if case.magnitude > 1 else "for tiny values"
+
+
+def _of_the_arguments(task: Task, trial: Trial) -> Iterator[str]:
+    inputs = trial.request.inputs
+    for i, name in enumerate(task.arguments):
+        yield f"when {name} is {'given' if i < len(inputs) else 'not given'}"
+    for name, value in zip(task.arguments, inputs, strict=False):
+        if isinstance(value, (bool, int, float, str)):
+            yield f"when {name} = {value!r}"
+        if isinstance(value, int) and not isinstance(value, bool):
+            yield f"when {name} is {'negative' if value < 0 else '0 or more'}"
+
+
+def _of_the_sizes(sizes: dict[str, int]) -> Iterator[str]:
+    for letter, size in sizes.items():
+        yield f"when {letter} = {size}"
+        yield f"when {letter} is {'odd' if size % 2 else 'even'}"
+        yield from (f"when {letter} > {bound}" for bound in range(1, min(size, 12)))
+        yield from (f"when {letter} < {bound}" for bound in range(size + 1, 8))
+    for (a, n), (b, m) in combinations(sizes.items(), 2):
+        if n == m:
+            yield f"when {a} = {b}"
+            if n > 1:
+                yield f"when {a} = {b} > 1"
+        else:
+            yield f"when {a} ≠ {b}"
+            yield f"when {a} {'<' if n < m else '>'} {b}"
+
+
+def _of_the_values(task: Task, trial: Trial) -> Iterator[str]:
+    for name, value in zip(task.arguments, trial.request.inputs, strict=False):
+        if is_float_array(value):
+            gone = np.isneginf(numpy64(value))
+            if gone.any():
+                yield f"when {name} holds −inf"
+            if not numpy64(value).any():
+                yield f"when {name} is all zero"
+        elif str(getattr(value, "dtype", "")).endswith("bool") and not numpy64(value).any(-1).all():
+            yield f"when a row of {name} is all False"

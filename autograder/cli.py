@@ -1,0 +1,178 @@
+"""The command `attn`. Each verb parses, calls one function, prints, and sets the exit code; imports are lazy."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+FAILED, MISUSE = 1, 2
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn the errors that a user can mend into one sentence on standard error and exit code 2."""
+    from autograder.curriculum import CurriculumError
+
+    try:
+        yield
+    except CurriculumError as error:
+        click.echo(f"attn: {error}", err=True)
+        sys.exit(MISUSE)
+
+
+def timed(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Print the verb's wall time at its end."""
+    from functools import wraps
+
+    @wraps(verb)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return verb(*args, **kwargs)
+        finally:
+            click.echo(f"attn {click.get_current_context().info_name}: {time.perf_counter() - start:.1f} s")
+
+    return wrapper
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Learn attention, grade a class, maintain the curriculum."""
+
+
+@main.command()
+@click.argument("jupyter_arguments", nargs=-1, type=click.UNPROCESSED)
+def study(jupyter_arguments: tuple[str, ...]) -> None:
+    """Open JupyterLab on the curriculum, with your own copies of the exercises in work/."""
+    with explained():
+        from autograder.curriculum import find_tree
+        from autograder.study import has_display, open_lab, prepare
+
+        tree = find_tree()
+        for topic in prepare(tree):
+            click.echo(f"Your copy of the exercise: {tree.shown(tree.work(topic.slug))}")
+        if not has_display():
+            click.echo("There is no display here: open the address that JupyterLab prints below in a browser.")
+        sys.exit(open_lab(tree, jupyter_arguments))
+
+
+@main.command()
+@click.argument("target")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def check(target: str, file: Path | None) -> None:
+    """Check a notebook, or one task in a Python file: `attn check NOTEBOOK`, `attn check TASK FILE.py`."""
+    with explained():
+        from autograder.terminal import check_file, check_notebook
+
+        reports = check_file(target, file) if file else check_notebook(Path(target))
+        for report in reports:
+            click.echo(report.text() + "\n")
+        right = sum(report.state == "right" for report in reports)
+        click.echo(f"{right} of {len(reports)} right.")
+        sys.exit(0 if right == len(reports) else FAILED)
+
+
+@main.command()
+@click.argument("task")
+@click.option("--again", is_flag=True, help="Start with the first hint again.")
+def hint(task: str, again: bool) -> None:
+    """Give the next hint for a task, such as scaling.softmax."""
+    with explained():
+        from autograder.hints import forget, next_hint
+        from autograder.notebook import find
+
+        found = find(task)
+        if again:
+            forget(found)
+        click.echo(next_hint(found))
+
+
+@main.command()
+@click.argument("slug")
+@click.option("--sandbox", default="bwrap", show_default=True, help="bwrap, or none (no protection; stamped in every result).")
+@click.option("--student", "students", multiple=True, help="Grade only this student; may be given several times.")
+@click.option("--workers", type=click.IntRange(min=1), help="Players at work at once; one per core if not given.")
+@click.option("--demo", is_flag=True, help="Grade the bundled sample class, in course_demo/.")
+@timed
+def grade(slug: str, sandbox: str, students: tuple[str, ...], workers: int | None, demo: bool) -> None:
+    """Grade all submissions of an assignment: gradebook, feedback pages and grades.csv."""
+    with explained():
+        from autograder.classroom.show import run_and_show
+
+        sys.exit(run_and_show(slug, sandbox, students, workers, demo))
+
+
+@main.command()
+@click.argument("slug")
+@click.argument("title")
+def new(slug: str, title: str) -> None:
+    """Start a topic: lecture, assignment, tasks, answers, and its row of the manifest."""
+    with explained():
+        from autograder.authoring.new import new as create
+        from autograder.curriculum import find_tree
+
+        for line in create(find_tree(), slug, title):
+            click.echo(line)
+
+
+@main.command()
+@click.argument("slugs", nargs=-1)
+@click.option("--force", is_flag=True, help="Execute again even if nothing changed.")
+@click.option("--pull", type=click.Path(exists=True, path_type=Path), help="Bring an edit made in JupyterLab back into the text.")
+@timed
+def build(slugs: tuple[str, ...], force: bool, pull: Path | None) -> None:
+    """Build and execute the notebooks from their text, then the generated tables."""
+    with explained():
+        from autograder.authoring.build import build as build_one
+        from autograder.authoring.build import pull as pull_one
+        from autograder.authoring.tables import write_tables
+        from autograder.curriculum import find_topic, find_tree, topics
+
+        tree = find_tree()
+        if pull:
+            pulled = pull_one(tree, pull)
+            click.echo(f"{tree.shown(pulled.text)}: {'changed' if pulled.changed else 'says the same already'}")
+            return
+        for topic in [find_topic(slug) for slug in slugs] or topics():
+            for built in build_one(tree, topic.slug, force=force):
+                state = f"executed in {built.seconds:.1f} s" if built.executed else "up to date"
+                click.echo(f"{tree.shown(built.path)}: {state}")
+        for path in write_tables(tree):
+            click.echo(f"{tree.shown(path)}: tables written")
+
+
+@main.command()
+@click.argument("slugs", nargs=-1)
+@timed
+def release(slugs: tuple[str, ...]) -> None:
+    """Make exercises/ from solutions/ by nbgrader's release step, and register the assignment in the gradebook."""
+    with explained():
+        from autograder.authoring.release import release as release_one
+        from autograder.curriculum import find_topic, find_tree, topics
+
+        tree = find_tree()
+        for topic in [find_topic(slug) for slug in slugs] or topics():
+            done = release_one(tree, topic.slug)
+            state = "released" if done.changed else "unchanged"
+            click.echo(f"{tree.shown(done.path)}: {state}, {done.tasks} tasks, {done.points:g} points")
+
+
+@main.command()
+@timed
+def doctor() -> None:
+    """Check that everything in the curriculum is complete and fits together."""
+    with explained():
+        from autograder.authoring.doctor import doctor as examine
+        from autograder.curriculum import find_tree
+
+        remarks = examine(find_tree())
+        for remark in remarks:
+            click.echo(str(remark))
+        click.echo(f"{len(remarks)} remarks." if remarks else "Everything is in order.")
+        sys.exit(FAILED if remarks else 0)

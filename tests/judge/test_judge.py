@@ -1,0 +1,180 @@
+"""The judge grades through the player exactly as a notebook's check does, and every death costs one task only."""
+
+import json
+
+import pytest
+
+from autograder.checking.report import Report, State
+from autograder.judge import journal
+from autograder.judge.judge import grade, seed
+from autograder.judge.ledger import Cell, Ledger, Result, Submission
+from autograder.judge.limits import Limits
+from autograder.judge.pool import grade_all
+from autograder.judge.sandbox import find_sandbox
+
+SETUP = Cell("setup", "import numpy as np\nimport torch\nfrom autograder import check, hint")
+SOFTMAX = """
+def softmax(scores, axis=-1):
+    peak = scores.max(axis=axis, keepdims=True)
+    peak = np.where(np.isfinite(peak), peak, np.zeros_like(peak))
+    exp = np.exp(scores - peak)
+    total = exp.sum(axis=axis, keepdims=True)
+    return exp / np.where(total == 0, np.ones_like(total), total)
+"""
+UNSCALED = "def scaled_scores(q, k):\n    return q @ k.transpose(-2, -1)"
+SECRET = b"secret"
+
+
+def submission(*sources: str, student: str = "ada", **more) -> Submission:
+    """A submission of 06_scaling with these cells."""
+    cells = tuple(Cell(f"cell-{i}", source) for i, source in enumerate(sources))
+    return Submission(student, "06_scaling", (SETUP, *cells), fingerprint="f", **more)
+
+
+def by_task(ledger: Ledger) -> dict[str, Result]:
+    """The results by the last part of their task's name."""
+    return {r.report.task.partition(".")[2]: r for r in ledger.results}
+
+
+@pytest.mark.sandbox
+def test_right_wrong_and_missing_answers_are_graded_and_named(sandbox):
+    """One player, one submission: full points, a named mistake, and zero for what is not there."""
+    results = by_task(grade(submission(SOFTMAX, UNSCALED), sandbox, SECRET))
+    assert (results["softmax"].report.state, results["softmax"].points) == (State.RIGHT, 3)
+    assert (results["scaled_scores"].report.mistake, results["scaled_scores"].points) == ("leaves out the scale", 0)
+    assert results["attention"].report.state is State.NOT_ATTEMPTED
+    assert results["attention"].report.sentences == ("No function named scaled_dot_product_attention is defined.",)
+
+
+@pytest.mark.sandbox
+def test_a_task_that_kills_its_player_costs_only_itself(sandbox):
+    """After os._exit and after an endless loop the remaining tasks are graded by a new player."""
+    exits = "def softmax_jacobian(a):\n    import os; os._exit(1)"
+    loops = "def dot_variance(q, k):\n    while True: pass"
+    ledger = grade(submission(SOFTMAX, exits, loops, UNSCALED), sandbox, SECRET, Limits(call_seconds=1.5))
+    results = by_task(ledger)
+    assert [results[n].report.state for n in ("softmax", "softmax_jacobian", "dot_variance", "scaled_scores")] == [
+        "right",
+        "crashed",
+        "crashed",
+        "wrong",
+    ]
+    assert results["dot_variance"].report.sentences == ("It did not finish within 1.5 seconds.",)
+    assert results["softmax"].points == 3
+
+
+@pytest.mark.sandbox
+def test_cells_that_kill_every_player_give_zero_with_the_reason(sandbox):
+    """When loading the notebook is already deadly there is a row with the reason, and no endless series of players."""
+    ledger = grade(submission("import os\nos._exit(1)"), sandbox, SECRET)
+    assert ledger.points == 0
+    assert {r.report.sentences[0][:44] for r in ledger.results if not r.report.task.endswith("proof")} == {
+        "Running the notebook's cells failed. It ende"
+    }
+
+
+@pytest.mark.sandbox
+def test_a_failed_cell_is_named_where_its_function_is_missing(sandbox):
+    """The learner learns why the function is not there."""
+    results = by_task(grade(submission("import nump\n" + SOFTMAX), sandbox, SECRET))
+    assert (
+        "ModuleNotFoundError: No module named 'nump' in line 1: import nump" in results["softmax"].report.sentences[0]
+    )
+
+
+@pytest.mark.sandbox
+def test_state_that_a_cheat_keeps_or_patches_gains_nothing(sandbox):
+    """Patched assertions, comparisons that are always true, and objects that claim equality stay on the player's side."""
+    cheat = """
+import builtins
+class Yes(np.ndarray):
+    def __eq__(self, other): return True
+np.allclose = np.array_equal = lambda *a, **k: True
+builtins.abs = lambda x: 0
+def softmax(scores, axis=-1):
+    return scores.view(Yes)
+"""
+    results = by_task(grade(submission(cheat), sandbox, SECRET))
+    assert (results["softmax"].report.state, results["softmax"].points) == (State.WRONG, 0)
+
+
+@pytest.mark.sandbox
+def test_the_pool_grades_all_and_one_bad_submission_stops_nobody(sandbox):
+    """Three submissions, one unreadable, one deadly: three ledgers."""
+    class_ = [
+        submission(SOFTMAX, student="ada"),
+        Submission("bob", "06_scaling", (), unreadable="The file is not a notebook."),
+        submission("import os\nos.kill(os.getpid(), 9)", student="cy"),
+    ]
+    ledgers = {ledger.student: ledger for ledger in grade_all(class_, sandbox, SECRET)}
+    assert {name: ledger.points for name, ledger in ledgers.items()} == {"ada": 3, "bob": 0, "cy": 0}
+    assert ledgers["bob"].summary == "The file is not a notebook."
+
+
+@pytest.mark.sandbox
+def test_the_same_submission_gives_the_same_ledger_twice(sandbox):
+    """Inputs come from a keyed hash: a regrade sees the same ones."""
+    first, second = (grade(submission(SOFTMAX, UNSCALED), sandbox, SECRET) for _ in range(2))
+    assert first == second
+
+
+def test_without_a_sandbox_the_result_is_stamped():
+    """`none` works by name only, and every ledger says so."""
+    ledger = grade(submission(SOFTMAX), find_sandbox("none"), SECRET)
+    assert (ledger.sandbox, ledger.points) == ("none", 3)
+
+
+def test_seeds_differ_by_student_task_and_secret_and_stay_the_same():
+    """Nobody can foresee a seed without the course's secret."""
+    ada, bob = submission(student="ada"), submission(student="bob")
+    seeds = [seed(SECRET, ada, "a"), seed(SECRET, bob, "a"), seed(SECRET, ada, "b"), seed(b"other", ada, "a")]
+    assert len(set(seeds)) == 4
+    assert seed(SECRET, ada, "a") == seeds[0]
+    assert 0 <= seeds[0] < 2**56
+
+
+def test_a_written_answer_waits_for_a_person_and_an_empty_one_is_zero():
+    """Only an answer that was written needs manual grading."""
+    sandbox = find_sandbox("none")
+    written = by_task(grade(submission(written=(("scaling.proof", "text", True),)), sandbox, SECRET))["proof"]
+    empty = by_task(grade(submission(written=(("scaling.proof", "", False),)), sandbox, SECRET))["proof"]
+    assert (written.manual, written.points, written.report.state) == (True, 0, State.NOT_VERIFIABLE)
+    assert (empty.manual, empty.points, empty.report.state) == (False, 0, State.NOT_ATTEMPTED)
+
+
+def a_ledger(student: str, fingerprint: str = "f", points: float = 1.0) -> Ledger:
+    """A ledger with one result."""
+    return Ledger(
+        student,
+        "06_scaling",
+        fingerprint,
+        "g-1",
+        "bwrap",
+        (Result(Report("t.a", "a", State.RIGHT, 1.0), points, 2.0),),
+        ("a remark",),
+    )
+
+
+def test_the_journal_gives_back_what_was_appended(tmp_path):
+    """Ledgers survive JSON, and the latest of a key wins."""
+    path = tmp_path / "journal" / "x.jsonl"
+    for ledger in (a_ledger("ada"), a_ledger("bob"), a_ledger("ada", points=2.0)):
+        journal.append(path, ledger)
+    assert list(journal.read(path).values()) == [a_ledger("ada", points=2.0), a_ledger("bob")]
+
+
+def test_a_journal_cut_off_in_the_middle_of_a_line_loses_that_line_only(tmp_path):
+    """What a kill leaves behind is read, and the next append starts on a line of its own."""
+    path = tmp_path / "x.jsonl"
+    journal.append(path, a_ledger("ada"))
+    whole = json.dumps(a_ledger("bob").to_json())
+    with path.open("a", encoding="utf-8") as file:
+        file.write(whole[: len(whole) // 2])
+    assert list(journal.read(path).values()) == [a_ledger("ada")]
+    journal.append(path, a_ledger("cy"))
+    assert list(journal.read(path).values()) == [a_ledger("ada"), a_ledger("cy")]
+
+
+def test_a_missing_journal_is_empty(tmp_path):
+    """The first run starts from nothing."""
+    assert journal.read(tmp_path / "none.jsonl") == {}

@@ -1,0 +1,295 @@
+"""What a player can see and do, and what the judge makes of it when it misbehaves. Every test goes looking from inside."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autograder.checking.probe import Request
+from autograder.judge.limits import Limits
+from autograder.judge.process import Player, PlayerDied
+from autograder.judge.sandbox import site_folders
+
+pytestmark = pytest.mark.sandbox
+PROJECT = Path(__file__).parents[2]
+SHORT = Limits(call_seconds=2.0, load_seconds=30.0)
+
+
+@pytest.fixture
+def player(sandbox):
+    """A fresh player."""
+    with Player(sandbox, SHORT) as player:
+        yield player
+
+
+def look(player: Player, code: str) -> str:
+    """Run code that leaves what it saw in `seen`, and bring that back as text."""
+    errors = player.load([("look", code), ("tell", "def tell(_): return str(seen)")])
+    assert errors == {}
+    value = player.observe("tell", Request((0,))).value
+    assert isinstance(value, str)
+    return value
+
+
+def test_a_cell_runs_and_its_function_answers(player):
+    """The ordinary case: define, call, get the array back."""
+    assert player.load([("a", "import numpy as np\ndef double(x): return 2 * x")]) == {}
+    assert player.has("double")
+    seen = player.observe("double", Request((np.array([1.0, 2.0]),)))
+    np.testing.assert_array_equal(seen.value, [2.0, 4.0])
+
+
+def test_a_failing_cell_names_its_line_and_the_next_cell_runs(player):
+    """One broken cell costs itself only."""
+    errors = player.load([("a", "x = 1\ny = x / 0"), ("b", "def f(x): return x"), ("c", "def g(:")])
+    assert errors["a"] == "ZeroDivisionError: division by zero in line 2: y = x / 0"
+    assert errors["c"].startswith("SyntaxError: invalid syntax in line 1: def g(:")
+    assert player.has("f")
+
+
+def test_what_is_printed_does_not_disturb_the_wire(player):
+    """Output by print, by os.write and by a child process ends nowhere."""
+    noise = "import os, subprocess\nprint('x' * 10000)\nos.write(1, b'garbage')\nsubprocess.run(['echo', 'more'])\ndef f(x):\n    os.write(1, b'noise'); return x"
+    assert player.load([("noise", noise)]) == {}
+    assert player.observe("f", Request((3,))).value == 3
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "attn_core.softmax",
+        "attn_core.attention",
+        "autograder.tasks",
+        "autograder.checking.engine",
+        "autograder.judge.judge",
+        "autograder.curriculum",
+        "tests",
+    ],
+)
+def test_the_reference_and_the_tests_cannot_be_imported(player, module):
+    """Only attn_core.lab and the four modules that run functions are there."""
+    found = look(
+        player,
+        f"import importlib\ntry:\n    importlib.import_module({module!r}); seen = 'imported'\nexcept ImportError: seen = 'absent'",
+    )
+    assert found == "absent"
+
+
+def test_the_lab_can_be_imported(player):
+    """What learners may always use is on their side of the wall."""
+    assert look(player, "import attn_core.lab, numpy, torch\nseen = 'here'") == "here"
+
+
+def test_no_object_in_the_process_is_the_reference(player):
+    """A search through all loaded modules and all objects finds no reference, no task and no expected value."""
+    code = """
+import gc, sys
+names = [n for n in sys.modules if n.startswith(("attn_core", "autograder"))]
+suspects = [o for o in gc.get_objects() if type(o).__name__ in ("Task", "Expectation", "Misconception", "Ledger")]
+seen = (sorted(names), suspects)
+"""
+    assert look(player, code) == str(
+        (
+            ["autograder", "autograder.checking", "autograder.checking.cost", "autograder.checking.probe"]
+            + ["autograder.judge", "autograder.judge.player", "autograder.judge.wire"],
+            [],
+        )
+    )
+
+
+def test_no_file_of_the_project_can_be_found(player):
+    """A walk over the whole file system meets no file with the name and the size of one of the project's."""
+    folders = [PROJECT / name for name in ("attn_core", "autograder", "solutions", "exercises", "tests")]
+    files = [p for folder in folders for p in folder.rglob("*") if p.is_file() and p.stat().st_size > 200]
+    ours = {(p.name, p.stat().st_size) for p in files if "lab" not in p.parts and "__pycache__" not in p.parts}
+    assert ("softmax.py", (PROJECT / "attn_core/softmax.py").stat().st_size) in ours
+    code = f"""
+import os
+ours, seen = {ours!r}, []
+for folder, _, names in os.walk("/"):
+    if not folder.startswith(("/proc", "/player", "/dev")):
+        seen += [f"{{folder}}/{{n}}" for n in names if not os.path.islink(f"{{folder}}/{{n}}") and (n, os.path.getsize(f"{{folder}}/{{n}}")) in ours]
+"""
+    assert look(player, code) == "[]"
+
+
+def test_the_player_folder_holds_the_allow_list_only(player):
+    """The library of a player is exactly what stage.py copies."""
+    code = "import os\nseen = sorted(os.path.relpath(os.path.join(d, f), '/player') for d, _, fs in os.walk('/player') for f in fs if not '/lab' in d)"
+    assert look(player, code) == str(
+        [
+            "attn_core/__init__.py",
+            "autograder/__init__.py",
+            "autograder/checking/__init__.py",
+            "autograder/checking/cost.py",
+            "autograder/checking/probe.py",
+            "autograder/judge/__init__.py",
+            "autograder/judge/player.py",
+            "autograder/judge/wire.py",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        PROJECT / "attn_core",
+        PROJECT / "solutions",
+        PROJECT / ".git",
+        Path.home(),
+        Path("/etc/passwd"),
+        Path("/var/log"),
+    ],
+)
+def test_the_teachers_files_are_not_there(player, path):
+    """Neither the project nor the home nor the system's configuration is mounted."""
+    assert look(player, f"import os\ntry:\n    seen = os.listdir({str(path)!r})\nexcept OSError: seen = []") in (
+        "[]",
+        "['.pyenv']",
+    )
+
+
+def test_a_note_left_by_one_player_is_gone_for_the_next(sandbox):
+    """Every player has its own temporary home; nothing passes from one submission to another."""
+    with Player(sandbox, SHORT) as first:
+        assert (
+            look(
+                first,
+                "import os\nopen(os.path.expanduser('~/note'), 'w').write('x')\nopen('/tmp/note', 'w').write('x')\nseen = 1",
+            )
+            == "1"
+        )
+    with Player(sandbox, SHORT) as second:
+        assert (
+            look(second, "import os\nseen = [os.path.exists(p) for p in ('/tmp/note', os.path.expanduser('~/note'))]")
+            == "[False, False]"
+        )
+
+
+def test_the_player_has_no_rights(player):
+    """Not root, no capability, no new privileges, no other process, no network."""
+    code = """
+import os, socket
+status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+try:
+    socket.create_connection(("127.0.0.1", 22), 1); net = True
+except OSError:
+    net = False
+seen = (os.geteuid() != 0, int(status["CapEff"], 16), status["NoNewPrivs"].strip(), len([p for p in os.listdir("/proc") if p.isdigit()]) <= 2, net)
+"""
+    assert look(player, code) == "(True, 0, '1', True, False)"
+
+
+def test_the_environment_holds_nothing_of_the_teachers(player, monkeypatch):
+    """The variables are the player's own list."""
+    names = set(eval(look(player, "import os\nseen = sorted(os.environ)")))  # noqa: S307 - a list of names, from our own probe
+    assert names <= {
+        "HOME",
+        "LANG",
+        "LC_CTYPE",
+        "MPLBACKEND",
+        "OMP_NUM_THREADS",
+        "PATH",
+        "PWD",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHASHSEED",
+    }
+
+
+@pytest.mark.parametrize("folder", [*map(str, site_folders()), "/usr", "/player", "/"])
+def test_libraries_cannot_be_written(player, folder):
+    """What one player could leave there, the next would import."""
+    assert (
+        look(
+            player,
+            f"import os\ntry:\n    open(os.path.join({folder!r}, 'x.pth'), 'w'); seen = 'written'\nexcept OSError: seen = 'refused'",
+        )
+        == "refused"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("while True: pass", "It did not finish within 2 seconds."),
+        (
+            "try:\n        while True: pass\n    except BaseException: pass\n    while True: pass",
+            "It did not finish within 2 seconds.",
+        ),
+        (
+            "import os; os._exit(0)",
+            "It ended its own process (os._exit, a crash of the interpreter, or more memory than it may have).",
+        ),
+        (
+            "import ctypes; ctypes.string_at(0)",
+            "It ended its own process (os._exit, a crash of the interpreter, or more memory than it may have).",
+        ),
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            "It ended its own process (os._exit, a crash of the interpreter, or more memory than it may have).",
+        ),
+    ],
+    ids=["loop", "loop that swallows", "exit", "segfault", "kill"],
+)
+def test_a_player_that_dies_says_why(player, body, sentence):
+    """Loops and deaths become a sentence for the learner, and the process is gone."""
+    assert player.load([("f", f"def f(x):\n    {body}")]) == {}
+    with pytest.raises(PlayerDied) as caught:
+        player.observe("f", Request((1,)))
+    assert str(caught.value) == sentence
+
+
+def test_memory_has_a_limit(sandbox):
+    """A memory bomb is an error in the learner's line, not a problem of the machine."""
+    with Player(sandbox, Limits(memory_bytes=2 << 30)) as player:
+        player.load([("f", "def f(x):\n    return b'x' * (4 << 30)")])
+        assert player.observe("f", Request((1,))).crash.kinds[0] == "MemoryError"
+
+
+def test_a_forged_reply_is_only_data(player):
+    """Bytes written straight to the judge's pipe end the player or are refused; they are never a result."""
+    forge = """
+import os
+def f(x):
+    for fd in range(3, 20):
+        try: os.write(fd, b"\\0\\0\\0\\2\\0\\0\\0\\0\\0\\0\\0\\0{}")
+        except OSError: pass
+    return x
+"""
+    player.load([("f", forge)])
+    with pytest.raises(PlayerDied, match="The reply does not belong to the question"):
+        player.observe("f", Request((1,)))
+
+
+def test_a_huge_result_is_refused(player):
+    """An array over the cap costs the task it happened in."""
+    player.load([("f", "import numpy as np\ndef f(x): return np.zeros(9_000_000)")])
+    with pytest.raises(PlayerDied, match="a part of the reply has 720000[0-9]+ bytes; at most 67108864 are accepted"):
+        player.observe("f", Request((1,)))
+
+
+def test_a_child_process_does_not_outlive_the_player(sandbox):
+    """Killing the player kills all that it started."""
+    with Player(sandbox, SHORT) as player:
+        player.load([("bg", "import subprocess\nsubprocess.Popen(['sleep', '4321'], start_new_session=True)")])
+    time.sleep(0.3)
+    running = [p for p in Path("/proc").iterdir() if p.name.isdigit() and b"4321" in _command(p)]
+    assert running == []
+
+
+def _command(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_nothing_is_left_in_the_temporary_folder(sandbox, tmp_path, monkeypatch):
+    """A player's library folder is removed with it."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    os.chmod(tmp_path, 0o755)
+    with Player(sandbox, SHORT) as player:
+        assert player.load([]) == {}
+    assert list(tmp_path.iterdir()) == []
