@@ -1,14 +1,38 @@
 """nbgrader's settings: its folders are ours, and its autograde step goes through the judge."""
 
+from pathlib import Path
+
 from autograder.curriculum import find_tree
 
 tree = find_tree()
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # nbgrader defines it before it runs this file
 
+
+def course_folder(name: str) -> str:
+    """A folder of the course as nbgrader wants it: relative to the root, where the course lies inside."""
+    path: Path = tree.course / name
+    return str(path.relative_to(tree.root) if path.is_relative_to(tree.root) else path)
+
+
 c.CourseDirectory.root = str(tree.root)
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "exercises"
-c.CourseDirectory.submitted_directory = str((tree.course / "submitted").relative_to(tree.root))
-c.CourseDirectory.autograded_directory = str((tree.course / "autograded").relative_to(tree.root))
-c.CourseDirectory.feedback_directory = str((tree.course / "feedback").relative_to(tree.root))
+c.CourseDirectory.submitted_directory = course_folder("submitted")
+c.CourseDirectory.autograded_directory = course_folder("autograded")
+c.CourseDirectory.feedback_directory = course_folder("feedback")
 c.CourseDirectory.db_url = tree.gradebook
+
+# `nbgrader autograde`: submissions come through our intake, and the judge stands where a notebook would be executed
+c.Autograde.exporter_class = "autograder.classroom.plugin.Reader"
+c.Autograde.autograde_preprocessors = [
+    "autograder.classroom.plugin.Judge",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+# `nbgrader generate_feedback`: the rubric is for graders
+c.GenerateFeedback.preprocessors = [
+    "autograder.classroom.plugin.WithoutNotes",
+    "nbgrader.preprocessors.GetGrades",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]

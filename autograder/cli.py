@@ -95,7 +95,9 @@ def hint(task: str, again: bool) -> None:
 
 @main.command()
 @click.argument("slug")
-@click.option("--sandbox", default="bwrap", show_default=True, help="bwrap, or none (no protection; stamped in every result).")
+@click.option(
+    "--sandbox", default="bwrap", show_default=True, help="bwrap, or none (no protection; stamped in every result)."
+)
 @click.option("--student", "students", multiple=True, help="Grade only this student; may be given several times.")
 @click.option("--workers", type=click.IntRange(min=1), help="Players at work at once; one per core if not given.")
 @click.option("--demo", is_flag=True, help="Grade the bundled sample class, in course_demo/.")
@@ -124,7 +126,9 @@ def new(slug: str, title: str) -> None:
 @main.command()
 @click.argument("slugs", nargs=-1)
 @click.option("--force", is_flag=True, help="Execute again even if nothing changed.")
-@click.option("--pull", type=click.Path(exists=True, path_type=Path), help="Bring an edit made in JupyterLab back into the text.")
+@click.option(
+    "--pull", type=click.Path(exists=True, path_type=Path), help="Bring an edit made in JupyterLab back into the text."
+)
 @timed
 def build(slugs: tuple[str, ...], force: bool, pull: Path | None) -> None:
     """Build and execute the notebooks from their text, then the generated tables."""

@@ -246,6 +246,15 @@ class Tree:
         """The page that a learner gets back."""
         return self.course / "feedback" / student / slug / f"{slug}.html"
 
+    @property
+    def secret(self) -> Path:
+        """What the inputs of all checks are drawn from; whoever has it can foresee them."""
+        return self.course / "secret"
+
+    def demonstration(self) -> Tree:
+        """The same project with the course of the made-up class, so that a real course is never touched."""
+        return Tree(self.root, self.root / "course_demo")
+
     def journal(self, slug: str) -> Path:
         """One line per graded submission: what makes a killed run resume."""
         return self.course / "journal" / f"{slug}.jsonl"

@@ -36,7 +36,13 @@ def lab_command(tree: Tree, browser: bool, extra: Sequence[str] = ()) -> list[st
     """The command that opens JupyterLab on the first lecture."""
     first = tree.lecture(topics()[0].slug).relative_to(tree.root).as_posix()
     return [
-        *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={tree.root}", f"--LabApp.default_url=/lab/tree/{first}"),
+        *(
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            f"--ServerApp.root_dir={tree.root}",
+            f"--LabApp.default_url=/lab/tree/{first}",
+        ),
         *([] if browser else ["--no-browser"]),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         *extra,
@@ -48,6 +54,8 @@ def open_lab(tree: Tree, extra: Sequence[str] = ()) -> int:
     programs = os.path.dirname(sys.executable)  # nbgrader's Validate button starts programs by name
     environment = os.environ | {"PATH": os.pathsep.join((programs, os.environ.get("PATH", "")))}
     try:
-        return subprocess.run(lab_command(tree, has_display(), extra), cwd=tree.root, env=environment, check=False).returncode
+        return subprocess.run(
+            lab_command(tree, has_display(), extra), cwd=tree.root, env=environment, check=False
+        ).returncode
     except KeyboardInterrupt:  # Ctrl-C is how one leaves JupyterLab
         return 0

@@ -22,7 +22,15 @@ def draw() -> str:
     console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
     console.print('[bold]>>> check("scaling.scaled_scores", scaled_scores)[/]')
     for line in examine("scaling.scaled_scores", scaled_scores).text().splitlines():
-        style = "bold red" if line.startswith("✗") else "yellow" if "mistake" in line else "cyan" if "Ask yourself" in line else ""
+        style = (
+            "bold red"
+            if line.startswith("✗")
+            else "yellow"
+            if "mistake" in line
+            else "cyan"
+            if "Ask yourself" in line
+            else ""
+        )
         console.print(Text(line, style=style))
     picture = console.export_svg(title="attn", unique_id="attn-report")
     return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # rich loads its font from the network

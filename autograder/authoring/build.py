@@ -83,7 +83,8 @@ def _build_one(tree: Tree, topic: Topic, text: Path, target: Path, force: bool) 
     except execute.ExecutionFailed as error:
         ids = [cell["id"] for cell in nb["cells"]]
         lines = cell_lines(text.read_text(encoding="utf-8"))
-        line = f" (line {lines[ids.index(error.cell)]})" if error.cell in ids and len(lines) == len(ids) else ""
+        known = error.cell in ids and len(lines) == len(ids)
+        line = f" (line {lines[ids.index(error.cell)] + error.line})" if known else ""
         raise CurriculumError(
             f"{tree.shown(text)}, cell {error.cell!r}{line}: {str(error).rstrip('.')}. "
             f"Mend the text and run `attn build {topic.slug}` again."

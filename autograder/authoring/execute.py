@@ -17,15 +17,16 @@ from autograder.curriculum import CurriculumError
 
 CELL_TIMEOUT = 300  # seconds; a whole lecture may take 30
 WIDGET = "application/vnd.jupyter.widget-view+json"  # refers to a running kernel by a random id
+FAILED_LINE = re.compile(r"^Cell In\[\d+\], line (\d+)", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ExecutionFailed(Exception):  # noqa: N818  # it says what happened, to one caller
-    """A cell did not run to its end; `cell` is its id and the message is what happened in it."""
+    """A cell did not run to its end: its id, the line that failed in it (0 if unknown), and what happened."""
 
-    def __init__(self, cell: str, problem: str) -> None:
+    def __init__(self, cell: str, problem: str, line: int = 0) -> None:
         super().__init__(problem)
-        self.cell = cell
+        self.cell, self.line = cell, line
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -54,8 +55,11 @@ def execute(nb: Notebook, folder: Path) -> Notebook:
         try:
             client.execute(env=environment(Path(home)))
         except CellExecutionError as error:
-            first_line = (ANSI.sub("", str(error.evalue)).strip().splitlines() or [""])[0]
-            raise ExecutionFailed(_failed_cell(running), f"{error.ename}: {first_line}") from None
+            message = ANSI.sub("", str(error.evalue)).strip().splitlines()[:1]  # empty after a bare assert
+            line = FAILED_LINE.search(ANSI.sub("", error.traceback))  # the first frame is the cell's own
+            raise ExecutionFailed(
+                _failed_cell(running), ": ".join([error.ename, *message]), int(line.group(1)) if line else 0
+            ) from None
         except CellTimeoutError:
             raise ExecutionFailed(_failed_cell(running), f"ran longer than {CELL_TIMEOUT} s") from None
         except DeadKernelError:

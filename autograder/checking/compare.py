@@ -75,14 +75,14 @@ def precision(request: Request) -> str:
 
 def expect(function: Callable[..., Any], request: Request) -> Expectation:
     """What `function`, taken as right, gives for this request: computed in float64, with its tolerances."""
-    exact = observe(function, _converted(request, "float64"))
+    exact = observe(function, converted(request, "float64"))
     return _bounded(function, request, exact, lambda: observe(function, request))
 
 
 def imitate(function: Callable[..., Any], request: Request) -> Expectation:
     """What `function`, taken as a mistake, gives: computed in the request's own dtype, where overflows happen."""
     own = observe(function, request)
-    return _bounded(function, request, own, lambda: observe(function, _converted(request, "float64")))
+    return _bounded(function, request, own, lambda: observe(function, converted(request, "float64")))
 
 
 def _bounded(
@@ -150,7 +150,8 @@ def numpy64(value: Any) -> np.ndarray[Any, Any]:
     return np.asarray(value, dtype=np.float64)
 
 
-def _converted(request: Request, dtype: str) -> Request:
+def converted(request: Request, dtype: str) -> Request:
+    """The request with its floating arrays in this dtype."""
     return replace(
         request,
         inputs=tuple(_as(x, dtype) for x in request.inputs),
@@ -180,7 +181,7 @@ def _perturbed(request: Request, eps: float, seed: int) -> Request:
         factor = 1 + eps * rng.choice([-1.0, 1.0], size=tuple(value.shape))
         return wide * factor if isinstance(wide, np.ndarray) else wide * _torch_of(value).from_numpy(np.asarray(factor))
 
-    wide = _converted(request, "float64")
+    wide = converted(request, "float64")
     return replace(wide, inputs=tuple(move(x) for x in request.inputs))
 
 

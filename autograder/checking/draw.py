@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 Kind = Literal["np", "torch", "py"]
-Sizes = Literal["one", "ragged", "equal", "wide"]
+Sizes = Literal["one", "ragged", "equal", "wide", "odd wide", "even wide"]  # wide: all, or every second letter
 Axis = str | int | EllipsisType  # a letter, a fixed size, or ... for the batch axes
 
 
@@ -32,6 +32,7 @@ class Case:
     strided: bool = False
     rounded: bool = False  # values with one decimal, for people to read
     special: str | None = None  # the name of the task's special input, None for an ordinary one
+    again: int = 0  # other values in arrays of the same sizes
 
 
 HIGH, WIDE = 6, (30, 40)  # the largest ordinary size, and the sizes of a wide case, where the task sets no bound
@@ -43,7 +44,8 @@ class Draw:
     def __init__(self, case: Case, kind: Kind) -> None:
         self.case = case
         self.kind = kind
-        self.rng = np.random.default_rng(case.seed)
+        self.rng = np.random.default_rng([case.seed, case.again])
+        self._size_rng = np.random.default_rng(case.seed)
         self.sizes: dict[str, int] = {}  # what was drawn so far, by letter
 
     def size(self, letter: str, low: int = 1, high: int | None = None) -> int:
@@ -52,7 +54,7 @@ class Draw:
         It is never below `low`. Without `high`, one case has much larger sizes than the others.
         """
         if letter not in self.sizes:
-            self.sizes[letter] = int(self.rng.choice(self._options(low, high)))
+            self.sizes[letter] = int(self._size_rng.choice(self._options(low, high)))
         return self.sizes[letter]
 
     def _options(self, low: int, high: int | None) -> list[int]:
@@ -65,7 +67,7 @@ class Draw:
             return [min(max(low, next(iter(self.sizes.values()))), top)]
         if self.case.sizes == "equal":
             low = max(low, min(2, top))
-        if self.case.sizes == "wide":
+        if self.case.sizes in ("wide", ("odd wide", "even wide")[len(self.sizes) % 2]):
             low, top = (high, high) if high else (max(low, WIDE[0]), max(low, WIDE[1]))
         options = list(range(low, top + 1))
         return [n for n in options if n not in self.sizes.values()] or options
@@ -127,7 +129,6 @@ class Draw:
 
 InputFunction = Callable[[Draw], tuple[Any, ...]]
 
-
 # Seven, so that each meets both dtypes when cases take turns.
 BATCHES: tuple[tuple[int, ...], ...] = ((), (2,), (2, 3), (1,), (), (2, 1, 3), (3,))
 
@@ -149,13 +150,19 @@ def plan(seed: int, dtypes: Sequence[str], specials: Iterable[str], rounds: int 
         yield case(f"{dtype}, tiny values", dtype=dtype, magnitude=1e-4)
         yield case(f"{dtype}, equal sizes", dtype=dtype, sizes="equal")
         yield case(f"{dtype}, equal sizes, batched", dtype=dtype, sizes="equal", batch=(2,))
+        yield case(f"{dtype}, wide", dtype=dtype, sizes="wide")
+    yield case("every second size wide", sizes="odd wide")
+    yield case("every other size wide", sizes="even wide")
     yield case("huge values", magnitude=3e3)
+    yield case("huge values, batched", magnitude=3e3, batch=(2,))
     yield case("non-contiguous memory", strided=True)
     yield case("non-contiguous memory, batched", strided=True, batch=(2, 3))
-    yield case("wide", sizes="wide")
     for round_ in range(rounds):
         dtype, batch = dtypes[round_ % len(dtypes)], BATCHES[round_ % len(BATCHES)]
-        yield case(f"random {round_}", dtype=dtype, batch=batch, strided=round_ % 5 == 4)
+        one = case(f"random {round_}", dtype=dtype, batch=batch, strided=round_ % 5 == 4)
+        yield one
+        if round_ % 4 == 0:  # a cache that looks at shapes only gives itself away
+            yield replace(one, name=f"{one.name}, other values", again=1)
     for special in specials:
         for dtype in dtypes:
             for batch in BATCHES[:3]:

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from autograder.checking.compare import FLOOR, describe, numpy64, precision
-from autograder.checking.engine import Trial
-from autograder.checking.probe import leaves_of
+import numpy as np
+
+from autograder.checking.compare import compare, converted, describe, expect, numpy64, precision
+from autograder.checking.engine import Trial, gradient_mismatches
+from autograder.checking.probe import is_float_array, leaves_of
 from autograder.checking.task import Task
 
 Explanation = tuple[str, str]  # the mistake ("changes its input…") and the question that leads out of it
+
+LARGE = 80.0  # exp overflows in float32 from 89 on
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,33 @@ def _keeps_state(seen: Evidence) -> Explanation | None:
             "What survives a call (a global, a mutable default argument, a cache), or is drawn at random?",
         )
     return None
+
+
+def _returns_a_constant(seen: Evidence) -> Explanation | None:
+    values = [t for t in (*seen.failed, *seen.passed) if t.expected.value_tolerances and not t.seen.crash]
+    if len(values) > 2 and not seen.passed and all(_equal(t.seen.value, values[0].seen.value) for t in values):
+        return "returns the same result whatever its input is", "Which part of the input does your last line look at?"
+    return None
+
+
+def _returns_an_earlier_result(seen: Evidence) -> Explanation | None:
+    if all(any(_equal(t.seen.value, other.seen.value) for other in seen.passed) for t in seen.failed):
+        return (
+            "returns the result of an earlier call",
+            "What does your cache compare: the arrays' values, or only their shapes?",
+        )
+    return None
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Are the two results the same to the last bit?"""
+    pairs = list(zip(leaves_of(a), leaves_of(b), strict=False))
+    return len(leaves_of(a)) == len(leaves_of(b)) and all(
+        (hasattr(x, "shape") or isinstance(x, float))
+        and (hasattr(y, "shape") or isinstance(y, float))
+        and np.array_equal(numpy64(x), numpy64(y), equal_nan=True)
+        for x, y in pairs
+    )
 
 
 def _returns_wrong_type(seen: Evidence) -> Explanation | None:
@@ -116,33 +147,41 @@ def _loses_dtype(seen: Evidence) -> Explanation | None:
 
 def _computes_in_float32(seen: Evidence) -> Explanation | None:
     if (
-        _kinds(seen) <= {"value", "gradient", "dtype"}
-        and seen.passed
+        _kinds(seen) <= {"value", "gradient"}
         and all(precision(t.request) == "float64" for t in seen.failed)
+        and any(precision(t.request) == "float32" for t in seen.passed)
+        and all(_good_in_float32(seen.task, t) for t in seen.failed)
     ):
-        errors = [_relative_error(t) for t in seen.failed]
-        if max(errors) < 30 * FLOOR["float32"] and any(precision(t.request) == "float32" for t in seen.passed):
-            return (
-                "loses precision: its float64 results are only as good as float32",
-                "Which step converts to float32 (torch.tensor of a number does), or adds a constant such as 1e-6?",
-            )
+        return (
+            "loses precision: its float64 results are only as good as float32",
+            "Which step converts to float32 (torch.tensor of a number does), or adds a constant such as 1e-6?",
+        )
     return None
 
 
-def _relative_error(trial: Trial) -> float:
-    pairs = zip(leaves_of(trial.seen.value), leaves_of(trial.expected.value), strict=False)
-    errors = [
-        float(abs(numpy64(a) - numpy64(b)).max() / max(abs(numpy64(b)).max(), 1e-300))
-        for a, b in pairs
-        if numpy64(b).size
-    ]
-    return max(errors, default=0.0)
+def _good_in_float32(task: Task, trial: Trial) -> bool:
+    """Would this result be right if the inputs were float32?"""
+    coarse = expect(task.reference, converted(trial.request, "float32"))
+    return compare(trial.seen, coarse, precision(trial.request)) is None and not any(
+        True for _ in gradient_mismatches(task, coarse, trial.seen) if trial.request.cotangents
+    )
 
 
 def _overflows(seen: Evidence) -> Explanation | None:
-    if _kinds(seen) == {"finite"} and all(t.case.magnitude > 1 for t in seen.failed):
+    crashes = [t.seen.crash for t in seen.failed if t.seen.crash]
+    if (
+        _kinds(seen) <= {"finite", "crash", "value"}
+        and _kinds(seen) & {"finite", "crash"}
+        and all("OverflowError" in crash.kinds for crash in crashes)
+        and all(_largest(t) > LARGE for t in seen.failed)
+    ):
         return "overflows for large inputs", "Which step grows without bound although the result does not?"
     return None
+
+
+def _largest(trial: Trial) -> float:
+    arrays = [np.abs(numpy64(x)) for x in trial.request.inputs if is_float_array(x)]
+    return max((float(a[np.isfinite(a)].max(initial=0.0)) for a in arrays), default=0.0)
 
 
 def _batch_axes(seen: Evidence) -> Explanation | None:
@@ -155,13 +194,9 @@ def _batch_axes(seen: Evidence) -> Explanation | None:
     return f"works only {works}", "Does any axis number count from the front instead of from the back?"
 
 
-def _memory_layout(seen: Evidence) -> Explanation | None:
-    if all(t.case.strided for t in seen.failed) and len(seen.failed) > 1:
-        return "needs contiguous memory", "Does `view` or `reshape` assume an order of the elements in memory?"
-    return None
-
-
 def _transposed(seen: Evidence) -> Explanation | None:
+    if all(_square(t.expected.value) for t in seen.failed):
+        return None
     for trial in seen.failed:
         got, want = numpy64_or_none(trial.seen.value), numpy64_or_none(trial.expected.value)
         if got is None or want is None or got.ndim < 2 or want.ndim < 2:
@@ -170,6 +205,11 @@ def _transposed(seen: Evidence) -> Explanation | None:
         if turned.shape != want.shape or not trial.expected.value_tolerances[0].allows(abs(turned - want)):
             return None
     return "returns the transpose of the right result", "Which of the last two axes belongs to the queries?"
+
+
+def _square(value: Any) -> bool:
+    shape: tuple[int, ...] = tuple(getattr(value, "shape", ()))
+    return len(shape) < 2 or shape[-1] == shape[-2]
 
 
 def numpy64_or_none(value: object) -> Any:
@@ -190,13 +230,14 @@ _RULES: tuple[Callable[[Evidence], Explanation | None], ...] = (
     _changes_input,
     _uses_random_state,
     _keeps_state,
+    _returns_a_constant,
+    _returns_an_earlier_result,
     _returns_wrong_type,
     _cuts_gradient,
     _loses_dtype,
     _computes_in_float32,
     _overflows,
     _batch_axes,
-    _memory_layout,
     _transposed,
     _constant_factor,
 )

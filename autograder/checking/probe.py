@@ -111,7 +111,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return tuple(plain(v) for v in value)
     if isinstance(value, (np.ndarray, np.generic)):
-        array = np.array(value, subok=False)
+        if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+            return Opaque(f"a NumPy {type(value).__name__}")  # a matrix or a masked array computes by other rules
+        array = np.array(value)
         return array if array.dtype.kind in "biuf" else Opaque(f"a NumPy array of dtype {array.dtype}")
     torch = _torch()
     if torch is not None and isinstance(value, torch.Tensor):
@@ -142,13 +144,7 @@ def _torch() -> ModuleType | None:
 def _fresh(value: Any, request: Request) -> Any:
     """A private copy of an input, so that the caller's array survives whatever the learner does."""
     if isinstance(value, np.ndarray):
-        copy = (
-            np.empty((*value.shape[:-1], 2 * value.shape[-1]), value.dtype)[..., ::2]
-            if _spread(value, request)
-            else np.empty_like(value)
-        )
-        copy[...] = value
-        return copy
+        return np.repeat(value, 2, axis=-1)[..., ::2] if _spread(value, request) else value.copy(order="K")
     torch = _torch()
     if torch is not None and isinstance(value, torch.Tensor):
         return value.clone().requires_grad_(bool(request.cotangents) and value.is_floating_point())

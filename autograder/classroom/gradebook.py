@@ -1,6 +1,6 @@
 """The single writer of nbgrader's gradebook.
 
-Every cell of a ledger is written, zeros included, in one transaction per submission, so no score of an earlier submission
+Every cell of a ledger is written, zeros included, in one transaction per submission, so no score of an earlier one
 survives. A score that a person gave stays while what that person read is unchanged; otherwise it is taken back and the
 cell waits for a person again. To know that, each graded cell's material is remembered beside nbgrader's own tables.
 """
@@ -76,13 +76,15 @@ class Marks:
 
 @contextmanager
 def open_gradebook(tree: Tree, slug: str) -> Iterator[Gradebook]:
-    """The gradebook of this course, with the assignment in it: entered by nbgrader's release step where it is missing."""
+    """The gradebook of this course; nbgrader's release step enters the assignment where it is missing."""
     tree.course.mkdir(parents=True, exist_ok=True)
     topic = tree.topic(slug)
-    with programs_on_path(), Database(tree.gradebook) as database:  # a new database is set up by a program, alembic
+    with programs_on_path():  # nbgrader sets up a new database with a program, alembic
+        opened = Database(tree.gradebook)
+    with opened as database:
         if not _knows(database, slug):
+            database.db.rollback()  # lets go of the file before the release step opens it
             _enter(tree, slug)
-            database.db.expire_all()
         _assert_same_cells(database, topic)
         MATERIAL.metadata.create_all(database.engine)
         yield Gradebook(tree, topic, database)
@@ -170,7 +172,7 @@ class Gradebook:
             person = session.get(Student, student) or Student(id=student)
             submission = SubmittedAssignment(assignment=source.assignment, student=person)
             session.add(submission)
-        submission.timestamp = _handed_in(self.tree.submission(student, slug).parent)
+        submission.timestamp = _handed_in(self.tree.submission(student, slug).parent) or submission.timestamp
         book = next((b for b in submission.notebooks if b.notebook is source), None)
         if book is None:
             book = SubmittedNotebook(notebook=source, assignment=submission)
@@ -183,7 +185,7 @@ class Gradebook:
         return book
 
     def _keep_material(self, book: Any, submission: Submission) -> set[str]:
-        """Remember what each cell's score is for. Takes back a person's score for something else; gives the kept ones."""
+        """Remember what each cell's score is for, and take back a person's score for something else. Gives the kept."""
         session = self.database.db
         mine = MATERIAL.c.notebook_id == book.id
         before = {row.cell: row.digest for row in session.execute(sql.select(MATERIAL).where(mine))}

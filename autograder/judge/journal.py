@@ -17,17 +17,25 @@ def key(student: str, fingerprint: str, grader: str) -> Key:
 
 
 def read(path: Path) -> dict[Key, Ledger]:
-    """All ledgers of a journal; the latest of a key wins. A last line that was cut off by a crash is ignored."""
+    """All ledgers of a journal, the oldest first; the latest of a key wins. A line that a crash cut off is ignored."""
     ledgers: dict[Key, Ledger] = {}
     if not path.exists():
         return ledgers
-    for line in path.read_text(encoding="utf-8").splitlines():
+    # not splitlines(): it also breaks at characters that stand inside a learner's text
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             ledger = Ledger.from_json(json.loads(line))
         except (ValueError, KeyError, TypeError):
             continue  # an unfinished line: that submission is simply graded again
-        ledgers[key(ledger.student, ledger.fingerprint, f"{ledger.grader} {ledger.sandbox}")] = ledger
+        name = key(ledger.student, ledger.fingerprint, f"{ledger.grader} {ledger.sandbox}")
+        ledgers.pop(name, None)  # so that the order is that of the last time
+        ledgers[name] = ledger
     return ledgers
+
+
+def latest(ledgers: dict[Key, Ledger]) -> dict[str, Ledger]:
+    """The newest ledger of each student: what the gradebook holds."""
+    return {ledger.student: ledger for ledger in ledgers.values()}
 
 
 def append(path: Path, ledger: Ledger) -> None:

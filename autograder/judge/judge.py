@@ -59,6 +59,27 @@ def grade(submission: Submission, sandbox: Sandbox, secret: bytes, limits: Limit
     )
 
 
+def failed(submission: Submission, sandbox: Sandbox, error: Exception) -> Ledger:
+    """The row of a submission on which the grader itself broke: no score, all of it waits for a person.
+
+    Its grader is not `version()`, so the next run tries again.
+    """
+    rows = (
+        Result(_nothing(entry).report, 0.0, entry.points, manual=True) for entry in find_topic(submission.slug).tasks
+    )
+    reason = f"The grader itself failed here, nothing was scored. Please report it: {type(error).__name__}: {error}"
+    return Ledger(
+        submission.student,
+        submission.slug,
+        submission.fingerprint,
+        grader=f"failed {version()}",
+        sandbox=sandbox.name,
+        results=tuple(rows),
+        remarks=submission.remarks,
+        reason=reason,
+    )
+
+
 def seed(secret: bytes, submission: Submission, task: str) -> int:
     """The seed of a task's inputs: nobody without the course's secret can foresee it, and a regrade gets it again."""
     text = "\0".join((submission.slug, submission.student, task))

@@ -71,13 +71,16 @@ def test_a_failing_cell_is_named_with_its_line_and_error(bare: Tree):
     """The author is sent to the cell, and the notebook that was there stays."""
     bare.solution(SLUG).parent.mkdir()
     bare.solution(SLUG).write_text("what was there")
-    bare.solution_text(SLUG).write_text("# %%\nx = 1\n\n# %% [markdown]\n# ## Ratios\n\n# %%\nx / 0\n")
+    bare.solution_text(SLUG).write_text("# %%\nx = 1\n\n# %% [markdown]\n# ## Ratios\n\n# %%\ny = 0\nx / y\n")
     with pytest.raises(CurriculumError) as error:
         build(bare, SLUG)
     assert str(error.value) == (
-        "solutions/01_demo.py, cell 'ratios-001' (line 7): ZeroDivisionError: division by zero. "
+        "solutions/01_demo.py, cell 'ratios-001' (line 9): ZeroDivisionError: division by zero. "
         "Mend the text and run `attn build 01_demo` again."
     )
+    bare.solution_text(SLUG).write_text("# %%\nassert False\n")
+    with pytest.raises(CurriculumError, match=r"cell 'cell-001' \(line 2\): AssertionError. Mend the text"):
+        build(bare, SLUG)
     assert bare.solution(SLUG).read_text() == "what was there"
     assert len(list(bare.solution(SLUG).parent.iterdir())) == 1
 

@@ -1,6 +1,9 @@
 """Releasing by nbgrader's own step."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,19 @@ def test_a_fresh_release_touches_nothing(tree: Tree, capfd: pytest.CaptureFixtur
     assert tree.exercise(SLUG).stat().st_mtime_ns == before
     assert not tree.course.exists()
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_release_is_nbgraders_own(tree: Tree):
+    """The command that nbgrader documents writes the same bytes."""
+    ours = tree.exercise(SLUG).read_bytes()
+    tree.course.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "nbgrader", "generate_assignment", SLUG, "--force"]
+    programs = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]  # it starts alembic by name
+    done = subprocess.run(
+        command, cwd=tree.root, env=os.environ | {"PATH": programs}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert tree.exercise(SLUG).read_bytes() == ours
 
 
 def test_an_unbuilt_solution_is_refused(tree: Tree):

@@ -169,6 +169,46 @@ def _(scores: Array, axis: int = -1) -> Array:
     return exp_over_sum(scores / scores.max(axis=axis, keepdims=True), axis)
 
 
+@task.misconception(
+    "adds the maximum instead of subtracting it", ask="Should the largest exponent become 0, or twice as large?"
+)
+def _(scores: Array, axis: int = -1) -> Array:
+    return exp_over_sum(scores + safe_peak(scores, axis), axis)
+
+
+@task.misconception("takes powers of 2 instead of e", ask="Which base makes the derivative of the exponential itself?")
+def _(scores: Array, axis: int = -1) -> Array:
+    return softmax(scores * np.log(2).astype(scores.dtype), axis)
+
+
+@task.misconception(
+    "gives the largest weight to the smallest score", ask="Which sign of the score does the exponential get?"
+)
+def _(scores: Array, axis: int = -1) -> Array:
+    return softmax(-scores, axis)
+
+
+@task.misconception(
+    "gives all the weight to the largest score (argmax)", ask="Which weight should a score just below the largest get?"
+)
+def _(scores: Array, axis: int = -1) -> Array:
+    return (scores == scores.max(axis=axis, keepdims=True)).astype(scores.dtype)
+
+
+@task.misconception(
+    "applies a sigmoid to each score on its own", ask="Does a weight depend on the other scores of its slice?"
+)
+def _(scores: Array, axis: int = -1) -> Array:  # noqa: ARG001 - ignoring it is the mistake
+    return 1 / (1 + np.exp(-scores))
+
+
+@task.misconception(
+    "divides the scores by their sum without exponentiating", ask="What weight would a negative score get?"
+)
+def _(scores: Array, axis: int = -1) -> Array:
+    return scores / scores.sum(axis=axis, keepdims=True)
+
+
 @task.misconception("returns the exponentials without dividing by their sum", ask="What must a row of weights sum to?")
 def _(scores: Array, axis: int = -1) -> Array:
     return np.exp(scores - safe_peak(scores, axis))

@@ -300,17 +300,12 @@ def seeds_the_generator(scores, axis=-1):
 
 @wrong("is right except when axis is 0 or more")
 def only_negative_axes(scores, axis=-1):
-    return textbook(scores, axis if axis < 0 else axis - scores.ndim + 1 if axis < scores.ndim - 1 else 0)
+    order = [axis] + [i for i in range(-scores.ndim, 0) if i != axis]  # for axis 0 an axis comes twice
+    weights = textbook(scores.transpose(order), 0)
+    return weights.transpose(np.argsort([i % scores.ndim for i in order]))
 
 
-@wrong("is right except when n = m > 1")
-def square_scores_are_taken_for_symmetric(scores, axis=-1):
-    if scores.ndim > 1 and scores.shape[-1] == scores.shape[-2] > 1:
-        return textbook(scores, axis).swapaxes(-1, -2)
-    return textbook(scores, axis)
-
-
-@wrong("is right except when m > 8")
+@wrong("is right except when m > 6")
 def a_buffer_of_eight(scores, axis=-1):
     rows = np.moveaxis(scores, axis, -1)
     out = np.zeros(rows.shape, rows.dtype)
@@ -320,17 +315,14 @@ def a_buffer_of_eight(scores, axis=-1):
 
 @wrong("is right except for non-contiguous inputs")
 def reads_the_memory_in_order(scores, axis=-1):
-    base = scores if scores.base is None else scores.base
-    flat = np.ravel(base, order="K")[: scores.size]
-    if not scores.flags.forc:
-        scores = flat.reshape(scores.shape)
-    return textbook(scores, axis)
+    packed = [scores.itemsize * math.prod(scores.shape[i + 1 :]) for i in range(scores.ndim)]
+    return textbook(np.lib.stride_tricks.as_strided(scores, strides=packed), axis)
 
 
 _SEEN = {}
 
 
-@wrong("gives another result the second time it is called")
+@wrong("returns the result of an earlier call")
 def caches_by_shape(scores, axis=-1):
     key = (scores.shape, scores.dtype, axis)
     if key not in _SEEN:
@@ -347,17 +339,21 @@ def running_maximum(scores, axis=-1, seen=[]):  # noqa: B006 - a mutable default
     return e / np.where(total == 0, 1, total)
 
 
-@wrong("returns weights that are minus one too small")
-def placeholder(scores, axis=-1):
-    return textbook(scores, axis) - 1
+@wrong("is right except when axis = -1")
+def slices_the_shape_behind_the_axis(scores, axis=-1):
+    shape = scores.shape[:axis] + (1,) + scores.shape[axis + 1 :]  # the whole shape again for axis = -1
+    top = scores.max(axis).reshape(shape)
+    e = np.exp(scores - np.where(top == -np.inf, 0, top))
+    total = e.sum(axis).reshape(shape)
+    return e / np.where(total == 0, 1, total)
 
 
-@wrong("x")
+@wrong("applies a sigmoid to each score on its own")
 def sigmoid(scores, axis=-1):
     return 1 / (1 + np.exp(-scores))
 
 
-@wrong("x")
+@wrong("takes powers of 2 instead of e")
 def base_two(scores, axis=-1):
     top = scores.max(axis, keepdims=True)
     e = np.exp2(scores - np.where(top == -np.inf, 0, top))
@@ -365,51 +361,53 @@ def base_two(scores, axis=-1):
     return e / np.where(total == 0, 1, total)
 
 
-@wrong("x")
+@wrong("adds the maximum instead of subtracting it")
 def shift_has_the_wrong_sign(scores, axis=-1):
     top = scores.max(axis, keepdims=True)
     e = np.exp(scores + np.where(top == -np.inf, 0, top))
-    total = e.sum(axis, keepdims=True)
-    return e / np.where(total == 0, 1, total)
+    return e / e.sum(axis, keepdims=True)
 
 
-@wrong("x")
+@wrong("gives all the weight to the largest score (argmax)")
 def hard_maximum(scores, axis=-1):
-    return (scores == scores.max(axis, keepdims=True)).astype(scores.dtype)
+    weights = np.zeros_like(scores)
+    np.put_along_axis(weights, scores.argmax(axis, keepdims=True), 1, axis)
+    return weights
 
 
-@wrong("x")
+@wrong("returns the same result whatever its input is")
 def hard_coded_for_the_example(scores, axis=-1):
     return np.array([[0.25, 0.75], [0.5, 0.5]])
 
 
-@wrong("x")
+@wrong("gives the largest weight to the smallest score")
 def softmin(scores, axis=-1):
-    return textbook(-np.where(np.isneginf(scores), np.inf, scores), axis)
+    e = np.exp(scores.min(axis, keepdims=True) - scores)
+    return e / e.sum(axis, keepdims=True)
 
 
-@wrong("x")
-def divides_by_the_euclidean_norm(scores, axis=-1):
-    e = np.exp(scores - np.where(np.isneginf(scores), 0, scores).max(axis, keepdims=True))
-    return e / np.sqrt((e**2).sum(axis, keepdims=True))
-
-
-@wrong("x")
+@wrong("divides the scores by their sum without exponentiating")
 def plain_normalisation(scores, axis=-1):
-    return scores / scores.sum(axis, keepdims=True)
+    return scores / np.add.reduce(scores, axis, keepdims=True)
 
 
-@wrong("x")
+@wrong("gives a slice that is all −inf the uniform weights")
 def minus_infinity_gets_a_tiny_weight(scores, axis=-1):
     return textbook(np.where(np.isneginf(scores), np.asarray(-60.0, scores.dtype), scores), axis)
 
 
-@wrong("x")
+@wrong("returns a NumPy matrix instead of a NumPy float64 array")
+def matrix(scores, axis=-1):
+    return np.matrix(textbook(scores, axis)) if scores.ndim == 2 else textbook(scores, axis)
+
+
+@wrong(None, why="two mistakes at once, both on ordinary inputs: no shift, and always the last axis")
 def ignores_axis_and_naive(scores, axis=-1):
     e = np.exp(scores)
     return e / e.sum(-1, keepdims=True)
 
 
-@wrong("x")
-def matrix(scores, axis=-1):
-    return np.matrix(textbook(scores, axis)) if scores.ndim == 2 else textbook(scores, axis)
+@wrong(None, why="divides by the root of the sum of squares, as one normalises a vector")
+def divides_by_the_euclidean_norm(scores, axis=-1):
+    e = np.exp(scores - np.where(np.isneginf(scores), 0, scores).max(axis, keepdims=True))
+    return e / np.sqrt((e**2).sum(axis, keepdims=True))
