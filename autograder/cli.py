@@ -119,8 +119,12 @@ def new(slug: str, title: str) -> None:
         from autograder.authoring.new import new as create
         from autograder.curriculum import find_tree
 
-        for line in create(find_tree(), slug, title):
-            click.echo(line)
+        tree = find_tree()
+        started = create(tree, slug, title)
+        for path in started.files:
+            click.echo(f"wrote {tree.shown(path)}")
+        for number, step in enumerate(started.next_steps, 1):
+            click.echo(f"{number}. {step}")
 
 
 @main.command()

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 06 · Softmax, the variance proof, scaled dot-product attention
 #
-# **75 minutes** · needs: the matrix product, the derivative of $e^x$, and what a mean is. Everything else is introduced here.
-# Asked in interviews as *explain*, *derive* and *implement*, for research, applied and engineering roles alike.
+# **75 minutes** · needs: the matrix product, the derivative of $e^x$, and what a mean is. Everything else is
+# introduced here. Asked in interviews as *explain*, *derive* and *implement*, for research, applied and engineering
+# roles alike.
 #
 # When you are through, you can
 # 1. write down scaled dot-product attention with every shape, and code it from memory;
@@ -12,12 +13,12 @@
 
 # %% [markdown]
 # **How to use this page.** Each idea is a question, a few lines, a measurement, a picture. Lines such as
-# `C024 ✓ measured 7.99, expected 8 ± 0.1` are assertions: the page cannot be built if one fails. Statements in quotation
-# marks are what one hears; many are wrong, and the verdict says so.
+# `C024 ✓ measured 7.99, expected 8 ± 0.1` are assertions: the page cannot be built if one fails. Statements in
+# quotation marks are what one hears; many are wrong, and the verdict says so.
 #
 # Cells with folds are interview questions. Say your answer aloud *before* you open one; the hints come in two steps.
-# The assignment that goes with this lecture is [your own copy](../work/06_scaling/06_scaling.ipynb), which `make study`
-# makes, of the [released exercise](../exercises/06_scaling/06_scaling.ipynb).
+# The assignment that goes with this lecture is [your own copy](../work/06_scaling/06_scaling.ipynb), which
+# `make study` makes, of the [released exercise](../exercises/06_scaling/06_scaling.ipynb).
 
 # %%
 import math
@@ -46,17 +47,18 @@ torch.set_num_threads(1)  # for small matrices more threads only wait for each o
 # %% [markdown]
 # ## Scaled dot-product attention
 #
-# **What does one attention step compute?** A Python dictionary compares your key with the stored keys and returns the one
-# value whose key is equal. Attention does the same softly: it compares a *query* with every *key*, turns the comparisons
-# into shares that sum to one, and returns the *values* mixed in these shares.
+# **What does one attention step compute?** A Python dictionary compares your key with the stored keys and returns the
+# one value whose key is equal. Attention does the same softly: it compares a *query* with every *key*, turns the
+# comparisons into shares that sum to one, and returns the *values* mixed in these shares.
 #
 # - a **query** $q$ says what one position is looking for;
 # - a **key** $k_j$ says what position $j$ offers to be found by;
 # - a **value** $v_j$ is what position $j$ hands over when it is read.
 
 # %% [markdown]
-# All three are vectors that the network computes from its inputs with learned matrices, $q = W_Q^\top x$ and so on. How well
-# $q$ and $k_j$ fit is their dot product. With $n$ queries as the rows of $Q$, and $m$ keys and values as the rows of $K$, $V$:
+# All three are vectors that the network computes from its inputs with learned matrices, $q = W_Q^\top x$ and so on.
+# How well $q$ and $k_j$ fit is their dot product. With $n$ queries as the rows of $Q$, and $m$ keys and values as the
+# rows of $K$, $V$:
 #
 # $$A=\operatorname{softmax}\!\Big(\frac{QK^\top}{\sqrt{d_k}}+M\Big),\qquad O=AV .$$
 #
@@ -68,10 +70,11 @@ torch.set_num_threads(1)  # for small matrices more threads only wait for each o
 # | $O$ | $n\times d_v$ | one mixture of values per query |
 
 # %% [markdown]
-# **By hand.** Three keys, $d_k=4$, so $\sqrt{d_k}=2$. The query $(1,1,1,1)$ has dot products $4, 2, 0$ with the keys below;
-# halved they are $2,1,0$. Exponentials: $7.389,\ 2.718,\ 1$, together $11.107$. Shares: $0.665,\ 0.245,\ 0.090$.
-# With values $(10,0),(0,10),(10,10)$ the output is $(10\cdot0.755,\ 10\cdot0.335)=(7.55,\ 3.35)$. The second query finds
-# the same in mirror image. The words are only there to have something to point at.
+# **By hand.** Three keys, $d_k=4$, so $\sqrt{d_k}=2$. The query $(1,1,1,1)$ has dot products $4, 2, 0$ with the keys
+# below; halved they are $2,1,0$. Exponentials: $7.389,\ 2.718,\ 1$, together $11.107$. Shares:
+# $0.665,\ 0.245,\ 0.090$. With values $(10,0),(0,10),(10,10)$ the output is
+# $(10\cdot0.755,\ 10\cdot0.335)=(7.55,\ 3.35)$. The second query finds the same in mirror image. The words are only
+# there to have something to point at.
 
 # %%
 q = np.array([[1.0, 1, 1, 1], [1, -1, 1, -1]])  # 2 queries
@@ -87,8 +90,8 @@ show(ax.figure, "Heat map of two rows of weights: eat gives 0.67, 0.24, 0.09 to 
 
 # %% [markdown] claims="C156"
 # **C156 · true.** *“The score matrix is n×n, every softmax row sums to one, and the output is n×d_v.”* Right for
-# self-attention, where queries and keys come from the same $n$ positions. In general there are $n$ queries and $m$ keys,
-# so scores and weights are $n\times m$: cross-attention, or one new token against a cache of old keys.
+# self-attention, where queries and keys come from the same $n$ positions. In general there are $n$ queries and $m$
+# keys, so scores and weights are $n\times m$: cross-attention, or one new token against a cache of old keys.
 
 # %%
 rng = np.random.default_rng(0)
@@ -110,34 +113,40 @@ claim("C156", measured=abs(weights.sum(-1) - 1).max(), expected=0, tolerance=1e-
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# I have n queries and m keys of size d_k, and m values of size d_v. Score: Q times K transposed, n by m, one number for how well
-# each query fits each key. Scale: divide by the root of d_k, so that the spread of the scores does not depend on the key
-# size. Mask: add minus infinity where a query must not look, before the softmax, so that these weights are exactly zero and the
-# others still sum to one. Normalise: softmax along the keys, so every row is a set of shares. Mix: weights times V, n by d_v.
-# d_k is the size per head, not the model width. Cost: n·m·(d_k + d_v) multiply-adds, and n·m weights to keep.
+# I have n queries and m keys of size d_k, and m values of size d_v. Score: Q times K transposed, n by m, one number
+# for how well each query fits each key. Scale: divide by the root of d_k, so that the spread of the scores does not
+# depend on the key size. Mask: add minus infinity where a query must not look, before the softmax, so that these
+# weights are exactly zero and the others still sum to one. Normalise: softmax along the keys, so every row is a set
+# of shares. Mix: weights times V, n by d_v. d_k is the size per head, not the model width. Cost: n·m·(d_k + d_v)
+# multiply-adds, and n·m weights to keep.
 # </details>
 # <details><summary>Full answer</summary>
 #
 # $$S=\tfrac{1}{\sqrt{d_k}}QK^\top\;(n\times m),\quad A=\operatorname{softmax}_{\text{keys}}(S+M)\;(n\times m),\quad O=AV\;(n\times d_v).$$
-# 1. **Score** $q_i\cdot k_j$: the dot product is the cheapest learned similarity, one matrix product for all pairs, and
-#    with $q=W_Q^\top x$, $k=W_K^\top y$ it is the bilinear form $x^\top W_QW_K^\top y$ of rank at most $d_k$.
-# 2. **Scale** by $1/\sqrt{d_k}$: at initialisation the dot product has variance $d_k$ (proof below), so this makes it 1.
-# 3. **Mask**: $M_{ij}\in\{0,-\infty\}$. After the softmax would be too late: the forbidden keys have then taken their share.
-# 4. **Normalise** each *row*: the shares of one query over all keys. Over columns, queries would compete for keys instead.
+# 1. **Score** $q_i\cdot k_j$: the dot product is the cheapest learned similarity, one matrix product for all pairs,
+#    and with $q=W_Q^\top x$, $k=W_K^\top y$ it is the bilinear form $x^\top W_QW_K^\top y$ of rank at most $d_k$.
+# 2. **Scale** by $1/\sqrt{d_k}$: at initialisation the dot product has variance $d_k$ (proof below), so this makes it
+#    1.
+# 3. **Mask**: $M_{ij}\in\{0,-\infty\}$. After the softmax would be too late: the forbidden keys have then taken their
+#    share.
+# 4. **Normalise** each *row*: the shares of one query over all keys. Over columns, queries would compete for keys
+#    instead.
 # 5. **Mix**: row $i$ of $O$ is $\sum_j A_{ij}v_j$, a weighted mean, so it lies within the convex hull of the values.
 #
-# Batch and head axes stand in front, unchanged. With $h$ heads and width $d$, usually $d_k=d_v=d/h$: the root is of $d/h$.
+# Batch and head axes stand in front, unchanged. With $h$ heads and width $d$, usually $d_k=d_v=d/h$: the root is of
+# $d/h$.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: all shapes with $n\ne m$ and $d_v\ne d_k$, mask before softmax, softmax over keys, $d_k$ per head, and a reason for every step.
+# - **Strong hire**: all shapes with $n\ne m$ and $d_v\ne d_k$, mask before softmax, softmax over keys, $d_k$ per
+#   head, and a reason for every step.
 # - **Lean hire**: the formula is right and the steps are named, but shapes only for $n=m$, or one reason is missing.
 # - **No hire**: softmax over the wrong axis, mask after the softmax, or no idea what the three inputs are.
 # </details>
 #
 # **Red flag:** dividing by $\sqrt{d_{model}}$ when there are heads.
-# **Follow-up:** write the shapes for one new token against a cache of 1,000 keys. What does the causal mask look like there?
-# (One row, all allowed.)
+#
+# **Follow-up:** write the shapes for one new token against a cache of 1,000 keys. What does the causal mask look like there? (One row, all allowed.)
 
 # %% [markdown]
 # ## Softmax
@@ -146,35 +155,43 @@ claim("C156", measured=abs(weights.sum(-1) - 1).max(), expected=0, tolerance=1e-
 #
 # $$a_i=\frac{e^{s_i}}{\sum_j e^{s_j}},\qquad \frac{a_i}{a_j}=e^{\,s_i-s_j}.$$
 #
-# The second formula is the one to remember. Two weights are related by the *gap* between their scores and by nothing else. Hence:
-# positive, sum one, the order of the scores is kept, and adding a constant to all scores changes nothing.
+# The second formula is the one to remember. Two weights are related by the *gap* between their scores and by nothing
+# else. Hence: positive, sum one, the order of the scores is kept, and adding a constant to all scores changes
+# nothing.
 
 # %%
 gaps = np.array([0.1, 1.0, 5.0, 10.0])
 for gap in gaps:
     winner, other = softmax(np.array([gap, 0.0]))
-    print(f"gap {gap:4.1f}: the larger weight is {winner / other:9,.2f} times the smaller, {winner:.6f} against {other:.6f}")
+    print(
+        f"gap {gap:4.1f}: the larger weight is {winner / other:9,.2f} times the smaller, {winner:.6f} against {other:.6f}"
+    )
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 2.7), sharey=True)
 for ax, gap in zip(axes, gaps, strict=False):
-    bars = ax.bar(["45", f"{45 - gap:g}"], softmax(np.array([45.0, 45.0 - gap])), color="C0", edgecolor="black", width=0.6)
+    bars = ax.bar(
+        ["45", f"{45 - gap:g}"], softmax(np.array([45.0, 45.0 - gap])), color="C0", edgecolor="black", width=0.6
+    )
     ax.bar_label(bars, fmt="%.3f")
     ax.set(title=f"gap {gap:g}", xlabel="score", ylim=(0, 1.15))
 axes[0].set_ylabel("weight")
-show(fig, "Weights of two scores, 45 and less. Gap 0.1: 0.525 and 0.475; gap 1: 0.731 and 0.269; gap 5: 0.993 and 0.007.")
+show(
+    fig, "Weights of two scores, 45 and less. Gap 0.1: 0.525 and 0.475; gap 1: 0.731 and 0.269; gap 5: 0.993 and 0.007."
+)
 
 # %% [markdown] claims="C121, C141, C094, C157"
-# **C121 · true.** *“Attention weights lie between 0 and 1 and sum to 1.”* In exact arithmetic they lie strictly between.
-# In float32 a weight is exactly 0 when its score is about 104 below the top, and the winner is exactly 1 from a gap of 17 on.
-# Dropout on the weights and gates break the sum, and so does rounding, a little.
+# **C121 · true.** *“Attention weights lie between 0 and 1 and sum to 1.”* In exact arithmetic they lie strictly
+# between. In float32 a weight is exactly 0 when its score is about 104 below the top, and the winner is exactly 1
+# from a gap of 17 on. Dropout on the weights and gates break the sum, and so does rounding, a little.
 #
-# **C141 · imprecise.** *“Softmax gives a slightly larger score far more weight.”* The ratio is $e^{\text{gap}}$. A gap
-# of 0.1 makes it 1.105, that is 0.525 against 0.475; a gap of 5 makes it 148. Softmax amplifies large gaps only.
+# **C141 · imprecise.** *“Softmax gives a slightly larger score far more weight.”* The ratio is $e^{\text{gap}}$. A
+# gap of 0.1 makes it 1.105, that is 0.525 against 0.475; a gap of 5 makes it 148. Softmax amplifies large gaps only.
 #
-# **C094 · imprecise.** *“At score magnitudes around 45, softmax is practically one-hot.”* The magnitude has no effect at
-# all. The scores 45 and 44.9 get 0.525 and 0.475. Large *variance* matters, since it makes large *gaps* likely.
+# **C094 · imprecise.** *“At score magnitudes around 45, softmax is practically one-hot.”* The magnitude has no effect
+# at all. The scores 45 and 44.9 get 0.525 and 0.475. Large *variance* matters, since it makes large *gaps* likely.
 #
-# **C157 · true.** *“softmax([1, 2, 100]) is about [0, 0, 1].”* The two small weights are $1.0\cdot10^{-43}$ and $2.7\cdot10^{-43}$.
+# **C157 · true.** *“softmax([1, 2, 100]) is about [0, 0, 1].”* The two small weights are $1.0\cdot10^{-43}$ and
+# $2.7\cdot10^{-43}$.
 
 # %%
 single = np.float32
@@ -208,46 +225,54 @@ claim("C157", softmax(np.array([1.0, 2, 100]))[:2] * 1e43, [1.01, 2.75], 0.01, w
 # </details>
 # <details><summary>Hint 2 · insight</summary>
 #
-# The ratio depends on the difference of two scores only. What does adding a constant do? What does doubling all scores do?
+# The ratio depends on the difference of two scores only. What does adding a constant do? What does doubling all
+# scores do?
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# Softmax exponentiates the scores of one query and divides by their sum over the keys. The weights are positive, sum to one, and
-# keep the order of the scores. The ratio of two weights is e to the gap of their scores, so a constant added to all changes nothing,
-# while a factor changes the sharpness. A gap of 0.1 means ten percent more, a gap of 5 means 148 times more. It is never exactly zero
-# on paper; in float32 it is from a gap of about 104 on. It must run along the keys. Alternatives exist: sparsemax gives exact zeros,
-# sigmoids drop the competition, kernel features make the cost linear, and some recommenders skip normalising to keep the total
-# strength. Softmax is smooth, differentiable everywhere, and makes the output a weighted mean.
+# Softmax exponentiates the scores of one query and divides by their sum over the keys. The weights are positive, sum
+# to one, and keep the order of the scores. The ratio of two weights is e to the gap of their scores, so a constant
+# added to all changes nothing, while a factor changes the sharpness. A gap of 0.1 means ten percent more, a gap of 5
+# means 148 times more. It is never exactly zero on paper; in float32 it is from a gap of about 104 on. It must run
+# along the keys. Alternatives exist: sparsemax gives exact zeros, sigmoids drop the competition, kernel features make
+# the cost linear, and some recommenders skip normalising to keep the total strength. Softmax is smooth,
+# differentiable everywhere, and makes the output a weighted mean.
 # </details>
 # <details><summary>Full answer</summary>
 #
 # $a_i=e^{s_i}/\sum_je^{s_j}$. From $a_i/a_j=e^{s_i-s_j}$ follow: positivity, order, **shift invariance**
-# ($s+c\mathbf 1$ gives the same $a$), and *no* scale invariance: $\operatorname{softmax}(s/\tau)$ goes to the arg max as $\tau\to0$
-# and to uniform as $\tau\to\infty$. Gaps of 0.1, 1, 5 give ratios 1.105, 2.72, 148 (printed above).
-# - It is exact-zero-free in exact arithmetic. In float32 the weight underflows beyond a gap of about 104; in practice masked keys
-#   are set to $-\infty$, which gives exactly 0.
-# - It normalises per query, along the keys. Along the queries, rows no longer sum to one (a pitfall cell below shows it).
-# - It is the gradient of $\log\sum_j e^{s_j}$, and the maximiser of $\langle a,s\rangle+H(a)$ over the simplex: shares that
-#   follow the scores, but as spread as possible. Swap the entropy for $-\tfrac12\lVert a\rVert^2$ and you get sparsemax.
-# - Sum one forces a query to put its weight somewhere even if nothing fits; sigmoid or an added "no match" slot avoids it.
+# ($s+c\mathbf 1$ gives the same $a$), and *no* scale invariance: $\operatorname{softmax}(s/\tau)$ goes to the arg max
+# as $\tau\to0$ and to uniform as $\tau\to\infty$. Gaps of 0.1, 1, 5 give ratios 1.105, 2.72, 148 (printed above).
+# - It is exact-zero-free in exact arithmetic. In float32 the weight underflows beyond a gap of about 104; in practice
+#   masked keys are set to $-\infty$, which gives exactly 0.
+# - It normalises per query, along the keys. Along the queries, rows no longer sum to one (a pitfall cell below shows
+#   it).
+# - It is the gradient of $\log\sum_j e^{s_j}$, and the maximiser of $\langle a,s\rangle+H(a)$ over the simplex:
+#   shares that follow the scores, but as spread as possible. Swap the entropy for $-\tfrac12\lVert a\rVert^2$ and you
+#   get sparsemax.
+# - Sum one forces a query to put its weight somewhere even if nothing fits; sigmoid or an added "no match" slot
+#   avoids it.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: ratio formula with a number, shift invariance, the key axis, and two alternatives with what each changes.
+# - **Strong hire**: ratio formula with a number, shift invariance, the key axis, and two alternatives with what each
+#   changes.
 # - **Lean hire**: definition and sum-to-one are right, the gap-not-magnitude point or the alternatives are missing.
 # - **No hire**: "it turns numbers into probabilities", and believes that larger scores as such make it sharper.
 # </details>
 #
 # **Red flag:** "softmax picks the maximum". For a gap of 0.1 it hardly prefers it.
+#
 # **Follow-up:** what if no key is relevant? (The weights still sum to one; models learn a key to dump them on, see *Other scales*.)
 
 # %% [markdown]
 # ## Softmax without overflow
 #
-# **When does the textbook formula fail?** $e^s$ leaves float16 above $s=11.09$, float32 above 88.72, float64 above 709.78.
-# Then infinity over infinity is NaN. The cure uses the shift invariance: subtract the largest score first. The largest exponent is
-# then $0$, every other is negative, and the denominator is at least $1$. Nothing can overflow, and the factor $e^{-\max s}$
-# cancels, so the result is the same.
+# **When does the textbook formula fail?** $e^s$ leaves float16 above $s=11.09$, float32 above 88.72, float64 above
+# 709.78. Then infinity over infinity is NaN. The cure uses the shift invariance: subtract the largest score first.
+# The largest exponent is then $0$, every other is negative, and the denominator is at least $1$. Nothing can
+# overflow, and the factor $e^{-\max s}$ cancels, so the result is the same.
+
 
 # %%
 def naive_softmax(scores):
@@ -265,12 +290,13 @@ with np.errstate(over="ignore", invalid="ignore"):
     print("a row without any allowed key: naive", np.exp(nothing - nothing.max()), "ours", softmax(nothing))
 
 # %% [markdown] claims="C142, C113"
-# **C142 · true.** *“Subtracting the maximum leaves the softmax unchanged and prevents overflow.”* With one exception: a row
-# that is $-\infty$ throughout, where $-\infty-(-\infty)$ is NaN. It needs a rule of its own; here an empty row gets zeros.
+# **C142 · true.** *“Subtracting the maximum leaves the softmax unchanged and prevents overflow.”* With one exception:
+# a row that is $-\infty$ throughout, where $-\infty-(-\infty)$ is NaN. It needs a rule of its own; here an empty row
+# gets zeros.
 #
-# **C113 · imprecise.** *“Subtracting the maximum is the log-sum-exp trick.”* A relative of it. Log-sum-exp is the function
-# $\log\sum_j e^{s_j}=\max s+\log\sum_j e^{s_j-\max s}$: the maximum has to be *added back*. In the softmax it cancels, so
-# nothing is added back. Same shift, two different reasons why it is allowed.
+# **C113 · imprecise.** *“Subtracting the maximum is the log-sum-exp trick.”* A relative of it. Log-sum-exp is the
+# function $\log\sum_j e^{s_j}=\max s+\log\sum_j e^{s_j-\max s}$: the maximum has to be *added back*. In the softmax
+# it cancels, so nothing is added back. Same shift, two different reasons why it is allowed.
 
 # %%
 scores = np.random.default_rng(0).normal(size=(1000, 20)) * 8
@@ -292,11 +318,12 @@ claim("C142", softmax(np.array([-np.inf, -np.inf])), [0, 0], what="a row of −�
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# Subtract the row maximum, exponentiate, divide by the sum. It changes nothing because the common factor cancels. The largest exponent
-# is zero and the denominator at least one, so neither overflow nor division by zero can occur. The naive version gives NaN as soon as
-# one exponential overflows: above 88.7 in float32, above 11.1 in float16, above 710 in float64. Minus infinity for masked keys is
-# fine, it becomes exactly zero. One case remains: a row with nothing but minus infinity, where the subtraction itself is NaN. I decide
-# on a policy, zeros for instance, and implement it before the division. It is related to log-sum-exp, but that is another function.
+# Subtract the row maximum, exponentiate, divide by the sum. It changes nothing because the common factor cancels. The
+# largest exponent is zero and the denominator at least one, so neither overflow nor division by zero can occur. The
+# naive version gives NaN as soon as one exponential overflows: above 88.7 in float32, above 11.1 in float16, above
+# 710 in float64. Minus infinity for masked keys is fine, it becomes exactly zero. One case remains: a row with
+# nothing but minus infinity, where the subtraction itself is NaN. I decide on a policy, zeros for instance, and
+# implement it before the division. It is related to log-sum-exp, but that is another function.
 # </details>
 # <details><summary>Full answer</summary>
 #
@@ -308,40 +335,46 @@ claim("C142", softmax(np.array([-np.inf, -np.inf])), [0, 0], what="a row of −�
 #     total = weights.sum(axis=axis, keepdims=True)      # ≥ 1, or 0 for an empty row
 #     return weights / np.where(total == 0, 1.0, total)
 # ```
-# - `keepdims=True`, so that any axis and any rank works. The maximum is *per row*: one global maximum would let a row whose scores
-#   are all far below it underflow to 0/0.
+# - `keepdims=True`, so that any axis and any rank works. The maximum is *per row*: one global maximum would let a row
+#   whose scores are all far below it underflow to 0/0.
 # - Overflow limits: $\ln(\text{largest number})$, 11.09 / 88.72 / 709.78 for float16 / 32 / 64.
 # - Small exponents may underflow to 0. That is harmless: the true weight is below anything the sum could notice.
 # - In half precision the sum should be accumulated in float32; bfloat16 cannot even tell 256 from 257.
-# - $\log\operatorname{softmax}$ must be computed as $s-\max s-\log\sum e^{s-\max s}$, not as the log of a softmax, which may be $\log 0$.
+# - $\log\operatorname{softmax}$ must be computed as $s-\max s-\log\sum e^{s-\max s}$, not as the log of a softmax,
+#   which may be $\log 0$.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: per-row maximum with keepdims, says why it is exact, names an overflow limit, and handles the empty row unasked.
+# - **Strong hire**: per-row maximum with keepdims, says why it is exact, names an overflow limit, and handles the
+#   empty row unasked.
 # - **Lean hire**: subtracts the maximum and knows why; the empty row only when asked.
 # - **No hire**: naive exponentials, or clips the scores, which changes the answer.
 # </details>
 #
 # **Red flag:** adding a small epsilon to the denominator. It does not stop the overflow, and rows no longer sum to one.
+#
 # **Follow-up:** compute it in one pass over a stream of scores. (Keep a running maximum and rescale the sum: the core of Flash attention.)
 
 # %% [markdown]
 # ## The Jacobian and saturation
 #
 # **How much do the weights move when a score moves?** The table of all these derivatives is the Jacobian,
-# $J_{ij}=\partial a_i/\partial s_j$. Take the logarithm, $\log a_i=s_i-\log\sum_l e^{s_l}$, and differentiate by $s_j$:
-# the first term gives $1$ if $i=j$ (written $\delta_{ij}$), the second gives $-a_j$. Since $\partial\log a_i=\partial a_i/a_i$,
+# $J_{ij}=\partial a_i/\partial s_j$. Take the logarithm, $\log a_i=s_i-\log\sum_l e^{s_l}$, and differentiate by
+# $s_j$: the first term gives $1$ if $i=j$ (written $\delta_{ij}$), the second gives $-a_j$. Since
+# $\partial\log a_i=\partial a_i/a_i$,
 #
 # $$J_{ij}=a_i(\delta_{ij}-a_j),\qquad J=\operatorname{diag}(a)-aa^\top .$$
 
 # %% [markdown]
 # Now let one weight approach $1$. The winner's own entry is $a(1-a)\to0$. Every other entry has a losing weight as a
 # factor, so it goes to $0$ as well. **The whole table vanishes, winner included.** This is saturation: the weights
-# have stopped listening to the scores. With two keys: gap 1 gives $a(1-a)=0.197$, gap 5 gives $0.0066$, gap 10 gives $4.5\cdot10^{-5}$.
+# have stopped listening to the scores. With two keys: gap 1 gives $a(1-a)=0.197$, gap 5 gives $0.0066$, gap 10 gives
+# $4.5\cdot10^{-5}$.
 #
-# A bound says it for any number of keys. For a vector $u$ of length 1, $u^\top Ju=\sum_ja_ju_j^2-(\sum_ja_ju_j)^2$ is the
-# *variance* of $u_j$ when $j$ is drawn with the probabilities $a$. A variance is at most the mean squared distance from
-# any point, here from the winner's $u_w$: $u^\top Ju\le\sum_ja_j(u_j-u_w)^2\le2(1-a_w)$. And it is never above $\tfrac12$.
+# A bound says it for any number of keys. For a vector $u$ of length 1, $u^\top Ju=\sum_ja_ju_j^2-(\sum_ja_ju_j)^2$ is
+# the *variance* of $u_j$ when $j$ is drawn with the probabilities $a$. A variance is at most the mean squared
+# distance from any point, here from the winner's $u_w$: $u^\top Ju\le\sum_ja_j(u_j-u_w)^2\le2(1-a_w)$. It also is at
+# most $\sum_ja_ju_j^2\le a_w$, and never above $\tfrac12$.
 
 # %%
 scores = torch.tensor([0.3, -1.2, 2.0, 0.5], dtype=torch.float64)
@@ -349,6 +382,7 @@ by_formula = softmax_jacobian(softmax(scores))
 by_autograd = torch.autograd.functional.jacobian(lambda s: torch.softmax(s, -1), scores)
 print("formula against autograd, largest difference below 1e-15:", bool((by_formula - by_autograd).abs().max() < 1e-15))
 
+# %%
 rng = np.random.default_rng(0)
 top, norm = [], []
 for spread in np.repeat([0.3, 1, 2, 4, 8], 60):
@@ -356,27 +390,46 @@ for spread in np.repeat([0.3, 1, 2, 4, 8], 60):
     top.append(a.max())
     norm.append(np.linalg.norm(softmax_jacobian(a), 2))  # how far a step of length 1 in the scores can move the weights
 top, norm = np.array(top), np.array(norm)
-print(f"largest norm of 300 Jacobians: {norm.max():.3f};  where the top weight exceeds 0.99: {norm[top > 0.99].max():.4f}")
+print(
+    f"largest norm of 300 Jacobians: {norm.max():.3f};  where the top weight exceeds 0.99: {norm[top > 0.99].max():.4f}"
+)
 
 fig, ax = plt.subplots(figsize=(6.5, 3.4))
 grid = np.linspace(0, 1, 200)
-ax.plot(grid, np.minimum(0.5, 2 * (1 - grid)), "k--", marker="", label="bound: min(1/2, 2 (1 − top weight))")
+ax.plot(
+    grid, np.minimum(np.minimum(grid, 0.5), 2 - 2 * grid), "k--", marker="", label="bound: min(top, 1/2, 2 − 2 top)"
+)
 ax.plot(top, norm, "o", markersize=4, alpha=0.6, label="300 random rows, 2 to 39 keys")
-ax.set(xlabel="top weight of the row", ylabel="norm of the Jacobian", title="The surer the row, the deafer it is")
-ax.legend(loc="lower left", fontsize=9)
-show(fig, "Norm of the softmax Jacobian against the top weight: at most one half, and falling to zero as the top weight nears 1.")
+ax.set(xlabel="top weight of the row", ylabel="norm of the Jacobian", title="A row that is sure no longer listens")
+ax.legend(loc="lower center", fontsize=9)
+show(
+    fig,
+    "Norm of the softmax Jacobian against the top weight: rising to about one half in the middle, falling to zero near 1.",
+)
+
+# %% [markdown]
+# Both ends are small, for different reasons. On the left the weights themselves are small, spread over many keys, and
+# the norm is nearly as large as it can be, the top weight: such a row listens fully. On the right one weight is large
+# and does not move.
 
 # %% [markdown] claims="C073"
-# **C073 · imprecise.** *“In a saturated softmax the losing positions get almost no gradient.”* Nobody does, the winner included:
-# its entry is $a(1-a)$, which is $4.5\cdot10^{-5}$ at a gap of 10 and $2\cdot10^{-9}$ at 20. So a *wrong* winner
-# cannot be talked down either, and that is what hurts.
+# **C073 · imprecise.** *“In a saturated softmax the losing positions get almost no gradient.”* Nobody does, the
+# winner included: its entry is $a(1-a)$, which is $4.5\cdot10^{-5}$ at a gap of 10 and $2\cdot10^{-9}$ at 20. So a
+# *wrong* winner cannot be talked down either, and that is what hurts.
 
 # %%
 for gap, value in ((10.0, 4.54e-5), (20.0, 2.06e-9)):
     winner = softmax_jacobian(softmax(np.array([gap, 0.0])))[0, 0]
-    claim("C073", winner / value, expected=1, tolerance=0.01, what=f"the winner's own derivative at gap {gap:g}, over {value:g}")
+    claim(
+        "C073",
+        winner / value,
+        expected=1,
+        tolerance=0.01,
+        what=f"the winner's own derivative at gap {gap:g}, over {value:g}",
+    )
 claim("C073", norm.max(), at_most=0.5, what="largest norm of any Jacobian above")
-claim("C073", (norm <= 2 * (1 - top) + 1e-12).all(), True, what="norm at most 2 (1 − top weight) in all 300 rows")
+bounded = norm <= np.minimum(top, 2 * (1 - top)) + 1e-12
+claim("C073", bounded.all(), True, what="norm at most the top weight, and at most 2 − 2 · top weight, in all 300 rows")
 
 # %% [markdown] question="Q028" kind="derive" minutes=6
 # ### Derive the softmax Jacobian, and use it to explain saturation.
@@ -387,47 +440,57 @@ claim("C073", (norm <= 2 * (1 - top) + 1e-12).all(), True, what="norm at most 2 
 # </details>
 # <details><summary>Hint 2 · insight</summary>
 #
-# Look at the diagonal entry a(1 − a) when a goes to 1. Then ask which parameters get their gradient through this matrix.
+# Look at the diagonal entry a(1 − a) when a goes to 1. Then ask which parameters get their gradient through this
+# matrix.
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# The log of a weight is its score minus log-sum-exp. Differentiating by score j gives delta i j minus a j. Times a i: a i times delta minus
-# a j. As a matrix, diag of a minus a a transposed. It is symmetric, its rows sum to zero because shifting all scores changes nothing, and its norm
-# is at most one half, reached when two keys share the weight equally. When the row becomes one-hot every entry goes to zero, also the
-# winner's, a times one minus a. With a gap of ten that is 4.5e-5. The gradient that reaches the scores is J times the gradient at the weights,
-# so the scores, and with them W_Q and W_K, starve. The values still learn, because their gradient is the weights, not J.
+# The log of a weight is its score minus log-sum-exp. Differentiating by score j gives delta i j minus a j. Times a i:
+# a i times delta minus a j. As a matrix, diag of a minus a a transposed. It is symmetric, its rows sum to zero
+# because shifting all scores changes nothing, and its norm is at most one half, reached when two keys share the
+# weight equally. When the row becomes one-hot every entry goes to zero, also the winner's, a times one minus a. With
+# a gap of ten that is 4.5e-5. The gradient that reaches the scores is J times the gradient at the weights, so the
+# scores, and with them W_Q and W_K, starve. The values still learn, because their gradient is the weights, not J.
 # </details>
 # <details><summary>Full answer</summary>
 #
-# $\log a_i=s_i-\log\sum_le^{s_l}$, so $\dfrac1{a_i}\dfrac{\partial a_i}{\partial s_j}=\delta_{ij}-a_j$, that is $J=\operatorname{diag}(a)-aa^\top$.
-# - $J\mathbf 1=a-a\,(a^\top\mathbf1)=0$: the derivative of shift invariance. $J$ is symmetric and positive semidefinite, since
-#   $u^\top Ju=\operatorname{Var}_{j\sim a}(u_j)\ge0$.
-# - **Bound.** A variance is at most a quarter of the squared range, and for $\lVert u\rVert=1$ the range satisfies $(u_i-u_j)^2\le2$: hence
-#   $\lVert J\rVert_2\le\frac12$, attained at $a=(\frac12,\frac12)$, $u=(1,-1)/\sqrt2$. Also $\lVert J\rVert_2\le2(1-\max a)$, proved above.
-# - **Saturation.** As $a\to e_w$, $J\to0$ in *every* entry: $J_{ww}=a_w(1-a_w)$, $J_{ij}=-a_ia_j$. For two keys with gap $\Delta$,
-#   $J_{ww}\approx e^{-\Delta}$.
-# - **Who starves.** With $o=\sum_ja_jv_j$ and $g=\partial L/\partial o$: $\partial L/\partial s=J\,(Vg)$, which carries the gradient of $W_Q$ and
-#   $W_K$, goes to zero. $\partial L/\partial v_j=a_j\,g$ does not: the winner's value gets all of $g$.
+# $\log a_i=s_i-\log\sum_le^{s_l}$, so $\dfrac1{a_i}\dfrac{\partial a_i}{\partial s_j}=\delta_{ij}-a_j$, that is
+# $J=\operatorname{diag}(a)-aa^\top$.
+# - $J\mathbf 1=a-a\,(a^\top\mathbf1)=0$: the derivative of shift invariance. $J$ is symmetric and positive
+#   semidefinite, since $u^\top Ju=\operatorname{Var}_{j\sim a}(u_j)\ge0$.
+# - **Bound.** A variance is at most a quarter of the squared range, and for $\lVert u\rVert=1$ the range satisfies
+#   $(u_i-u_j)^2\le2$: hence $\lVert J\rVert_2\le\frac12$, attained at $a=(\frac12,\frac12)$, $u=(1,-1)/\sqrt2$. Also
+#   $\lVert J\rVert_2\le2(1-\max a)$, since a variance is at most the mean squared distance from the winner's $u_w$.
+# - **Saturation.** As $a\to e_w$, $J\to0$ in *every* entry: $J_{ww}=a_w(1-a_w)$, $J_{ij}=-a_ia_j$. For two keys with
+#   gap $\Delta$, $J_{ww}\approx e^{-\Delta}$.
+# - **Who starves.** With $o=\sum_ja_jv_j$ and $g=\partial L/\partial o$: $\partial L/\partial s=J\,(Vg)$, which
+#   carries the gradient of $W_Q$ and $W_K$, goes to zero. $\partial L/\partial v_j=a_j\,g$ does not: the winner's
+#   value gets all of $g$.
 # - The product needs no matrix: $Jx=a\odot(x-a^\top x)$.
-# - A loss can cancel $J$: cross-entropy *on the weights* has gradient $a-y$ at the scores. Attention has no such loss; its loss comes after $AV$.
+# - A loss can cancel $J$: cross-entropy *on the weights* has gradient $a-y$ at the scores. Attention has no such
+#   loss; its loss comes after $AV$.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: derives J, says that the winner's entry vanishes too, and separates the score path from the value path.
-# - **Lean hire**: the right matrix, but saturation only for the losers, or only "gradients vanish" without saying whose.
+# - **Strong hire**: derives J, says that the winner's entry vanishes too, and separates the score path from the value
+#   path.
+# - **Lean hire**: the right matrix, but saturation only for the losers, or only "gradients vanish" without saying
+#   whose.
 # - **No hire**: treats the softmax as elementwise and gives a diagonal Jacobian.
 # </details>
 #
 # **Red flag:** "the derivative is a(1 − a)", as for a sigmoid, with nothing off the diagonal.
+#
 # **Follow-up:** why does a softmax *classifier* not suffer from this when it is confidently wrong? (Its loss cancels J: gradient a − y.)
 
 # %% [markdown]
 # ## The variance proof
 #
-# **How large are dot products of random vectors?** Three words first. The *expectation* $E[X]$ is the mean over many draws; it is linear:
-# $E[X+Y]=E[X]+E[Y]$. The *variance* $\operatorname{Var}X=E[X^2]-E[X]^2$ is the mean squared distance from that mean; its root is
-# the *standard deviation* (sd), the typical distance. The *covariance* $\operatorname{Cov}(X,Y)=E[XY]-E[X]E[Y]$ is zero if $X$ and $Y$
-# are independent, and $\operatorname{Var}(\sum_iX_i)=\sum_i\operatorname{Var}X_i+2\sum_{i<j}\operatorname{Cov}(X_i,X_j)$, always.
+# **How large are dot products of random vectors?** Three words first. The *expectation* $E[X]$ is the mean over many
+# draws; it is linear: $E[X+Y]=E[X]+E[Y]$. The *variance* $\operatorname{Var}X=E[X^2]-E[X]^2$ is the mean squared
+# distance from that mean; its root is the *standard deviation* (sd), the typical distance. The *covariance*
+# $\operatorname{Cov}(X,Y)=E[XY]-E[X]E[Y]$ is zero if $X$ and $Y$ are independent, and
+# $\operatorname{Var}(\sum_iX_i)=\sum_i\operatorname{Var}X_i+2\sum_{i<j}\operatorname{Cov}(X_i,X_j)$, always.
 
 # %% [markdown]
 # **Theorem.** Let $q$ and $k$ be random vectors with $d_k$ components such that
@@ -443,19 +506,22 @@ claim("C073", (norm <= 2 * (1 - top) + 1e-12).all(), True, what="norm at most 2 
 # **Proof.** Write $q\cdot k=\sum_{i=1}^{d_k}X_i$ with $X_i=q_ik_i$.
 #
 # 1. *Mean of one term.* $E[X_i]=E[q_i]\,E[k_i]$ by A1, and this is $0$ by A2.
-# 2. *Variance of one term.* $E[X_i^2]=E[q_i^2]\,E[k_i^2]$ by A1. By A2 and A3, $E[q_i^2]=\operatorname{Var}q_i+E[q_i]^2=1$, and the same
-#    for $k_i$. So $\operatorname{Var}X_i=1-0^2=1$.
-# 3. *Two terms,* $i\ne j$. $\operatorname{Cov}(X_i,X_j)=E[q_iq_j\,k_ik_j]-0=E[q_iq_j]\,E[k_ik_j]$ by A1. By A4 (and A2) one of the two factors is $0$.
+# 2. *Variance of one term.* $E[X_i^2]=E[q_i^2]\,E[k_i^2]$ by A1. By A2 and A3,
+#    $E[q_i^2]=\operatorname{Var}q_i+E[q_i]^2=1$, and the same for $k_i$. So $\operatorname{Var}X_i=1-0^2=1$.
+# 3. *Two terms,* $i\ne j$. $\operatorname{Cov}(X_i,X_j)=E[q_iq_j\,k_ik_j]-0=E[q_iq_j]\,E[k_ik_j]$ by A1. By A4 (and
+#    A2) one of the two factors is $0$.
 # 4. *Sum.* The covariances are gone, so $\operatorname{Var}(q\cdot k)=\sum_i1=d_k$. $\;\blacksquare$
 
 # %% [markdown]
-# The standard deviation is $\sqrt{d_k}$: 8 at $d_k=64$, 22.6 at 512. Dividing a variable by $c$ divides its variance by
-# $c^2$, so $c=\sqrt{d_k}$ brings it to $1$ for every $d_k$, and $c=d_k$ would bring it to $1/d_k$, nearly uniform weights.
+# The standard deviation is $\sqrt{d_k}$: 8 at $d_k=64$, 22.6 at 512. Dividing a variable by $c$ divides its variance
+# by $c^2$, so $c=\sqrt{d_k}$ brings it to $1$ for every $d_k$, and $c=d_k$ would bring it to $1/d_k$, nearly uniform
+# weights.
 #
-# **Why would A1 to A4 hold?** Because of the initialisation. Say $q=W_Q^\top x$ and $k=W_K^\top y$, where the entries of both
-# matrices are drawn independently with mean $0$ and variance $1/d_{model}$, and a normalisation layer has made
-# $\lVert x\rVert^2=\lVert y\rVert^2=d_{model}$. Then for *any fixed* $x,y$: A1 holds as the two matrices are independent, A2 as their entries have mean 0,
-# A3 as $\operatorname{Var}q_i=\sum_ax_a^2/d_{model}=1$, A4 as different columns are independent. Nothing was assumed about the data, nor normality.
+# **Why would A1 to A4 hold?** Because of the initialisation. Say $q=W_Q^\top x$ and $k=W_K^\top y$, where the entries
+# of both matrices are drawn independently with mean $0$ and variance $1/d_{model}$, and a normalisation layer has
+# made $\lVert x\rVert^2=\lVert y\rVert^2=d_{model}$. Then for *any fixed* $x,y$: A1 holds as the two matrices are
+# independent, A2 as their entries have mean 0, A3 as $\operatorname{Var}q_i=\sum_ax_a^2/d_{model}=1$, A4 as different
+# columns are independent. Nothing was assumed about the data, nor normality.
 
 # %%
 SIZES = [16, 32, 64, 128, 256, 512, 1024]
@@ -478,7 +544,10 @@ def slope(values):
 
 variances = {name: [measured_variance(sample, seed) for seed in range(3)] for name, sample in SAMPLERS.items()}
 for name, runs in variances.items():
-    print(f"{name:15} at d = 64, 512: {runs[0][2]:5.1f}, {runs[0][5]:5.1f};  slope for three seeds:", *(f"{slope(r):.3f}" for r in runs))
+    print(
+        f"{name:15} at d = 64, 512: {runs[0][2]:5.1f}, {runs[0][5]:5.1f};  slope for three seeds:",
+        *(f"{slope(r):.3f}" for r in runs),
+    )
 
 # %%
 fig, ax = plt.subplots(figsize=(6.5, 3.6))
@@ -489,27 +558,41 @@ ax.set_xticks(SIZES, [str(d) for d in SIZES])
 ax.minorticks_off()
 ax.set(xlabel="key size d", ylabel="variance of q·k", title="Variance d, whatever the distribution of the entries")
 ax.legend(fontsize=9)
-show(fig, "Variance of the dot product against key size, both logarithmic: three kinds of entries lie on the line variance = d.")
+show(
+    fig,
+    "Variance of the dot product against key size, both logarithmic: three kinds of entries lie on the line variance = d.",
+)
 
 # %% [markdown] claims="C001, C093, C023, C117, C072, C024"
-# **C001 · true.** *“With unit-variance q and k, the dot product has variance d_k.”* Under A1 to A4; unit variance alone is not enough, see the next section.
+# **C001 · true.** *“With unit-variance q and k, the dot product has variance d_k.”* Under A1 to A4; unit variance
+# alone is not enough, see the next section.
 #
-# **C093 · true.** *“It follows from independence: the covariances vanish and the variances add up.”* Normality is not needed.
-# Even independence of the terms is more than needed: that they are uncorrelated is enough.
+# **C093 · true.** *“It follows from independence: the covariances vanish and the variances add up.”* Normality is not
+# needed. Even independence of the terms is more than needed: that they are uncorrelated is enough.
 #
-# **C023 · true.** *“The variance of the scores grows in proportion to d.”* The log-log slope is 1, measured above three times.
+# **C023 · true.** *“The variance of the scores grows in proportion to d.”* The log-log slope is 1, measured above
+# three times.
 #
-# **C117 · imprecise.** *“Without scaling, dot products grow with the dimension.”* Three growths are mixed up here. The typical
-# size grows as $\sqrt d$, the variance as $d$, and the largest possible value, $\lVert q\rVert\lVert k\rVert\approx d$, as $d$.
+# **C117 · imprecise.** *“Without scaling, dot products grow with the dimension.”* Three growths are mixed up here.
+# The typical size grows as $\sqrt d$, the variance as $d$, and the largest possible value,
+# $\lVert q\rVert\lVert k\rVert\approx d$, as $d$.
 #
-# **C072 · true.** *“The sd is 8 at d = 64 and 22.6 at d = 512, so values up to about ±45 are ordinary there.”* $2\cdot22.6=45.3$.
+# **C072 · true.** *“The sd is 8 at d = 64 and 22.6 at d = 512, so values up to about ±45 are ordinary there.”*
+# $2\cdot22.6=45.3$.
 #
-# **C024 · false.** *“At d = 64 raw scores range from −64 to 64, scaled ones from −8 to 8.”* ±64 is the Cauchy-Schwarz *bound* for vectors
-# of length 8. It is eight standard deviations away: a million scores come to about ±41 (scaled: ±5), and 95 % stay within ±16 (scaled: ±2).
+# **C024 · false.** *“At d = 64 raw scores range from −64 to 64, scaled ones from −8 to 8.”* ±64 is the Cauchy-Schwarz
+# *bound* for vectors of length 8. It is eight standard deviations away: a million scores come to about ±41 (scaled:
+# ±5), and 95 % stay within ±16 (scaled: ±2).
 
 # %%
 slopes = {name: [slope(run) for run in runs] for name, runs in variances.items()}
-claim("C001", np.mean(variances["Gaussian"], 0)[[2, 3, 5]] / [64, 128, 512], 1, 0.05, what="variance over d, d = 64, 128, 512")
+claim(
+    "C001",
+    np.mean(variances["Gaussian"], 0)[[2, 3, 5]] / [64, 128, 512],
+    1,
+    0.05,
+    what="variance over d, d = 64, 128, 512",
+)
 claim("C093", slopes["uniform on ±√3"], 1, 0.03, what="log-log slope for uniform entries, three seeds")
 claim("C023", slopes["Gaussian"], 1, 0.03, what="log-log slope for Gaussian entries, three seeds")
 rng = np.random.default_rng(0)
@@ -526,13 +609,20 @@ claim("C024", [-raw.min(), raw.max()], 41, 5, what="their extremes, far from 64"
 
 # %%
 fig, ax = plt.subplots(figsize=(7.5, 3.2))
-ax.hist(raw, bins=200, color="C0", label="a million raw scores, d = 64")
+ax.hist(raw, bins=200, histtype="stepfilled", color="C0", label="a million raw scores, d = 64")
 ax.axvspan(-16, 16, color="0.85", zorder=0, label="±2 sd = ±16 (scaled: ±2)")
 for side in (-1, 1):
-    ax.axvline(side * 64, color="black", linestyle="--", label="‖q‖‖k‖ ≈ 64: possible, never seen" if side > 0 else None)
-ax.set(xlabel="raw score (a scaled score is an eighth of it)", ylabel="count", title="Typical is 8, not 64", xlim=(-70, 70))
+    ax.axvline(
+        side * 64, color="black", linestyle="--", label="‖q‖‖k‖ ≈ 64: possible, never seen" if side > 0 else None
+    )
+ax.set(
+    xlabel="raw score (a scaled score is an eighth of it)", ylabel="count", title="Typical is 8, not 64", xlim=(-70, 70)
+)
 ax.legend(fontsize=8, loc="upper right", bbox_to_anchor=(0.93, 1))
-show(fig, "Histogram of a million raw scores at d = 64: a bell of sd 8, nearly all within 16, with the bound 64 far outside.")
+show(
+    fig,
+    "Histogram of a million raw scores at d = 64: a bell of sd 8, nearly all within 16, with the bound 64 far outside.",
+)
 
 # %% [markdown] question="Q031" kind="derive" minutes=6
 # ### Prove that Var(q·k) = d_k, and state every assumption.
@@ -543,39 +633,46 @@ show(fig, "Histogram of a million raw scores at d = 64: a bell of sd 8, nearly a
 # </details>
 # <details><summary>Hint 2 · insight</summary>
 #
-# Two facts are needed: the mean of a product of independent variables factorises, and variances add when covariances are zero. Say which
-# assumption gives which.
+# Two facts are needed: the mean of a product of independent variables factorises, and variances add when covariances
+# are zero. Say which assumption gives which.
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# Let q and k be independent of each other, with uncorrelated components of mean zero and variance one. One term, q_i k_i, has mean zero, because
-# independence lets the mean factorise. Its mean square is the product of the mean squares, one times one. Different terms have covariance
-# zero, since the mean of q_i q_j times the mean of k_i k_j is zero. So the variances add: d_k, standard deviation root d_k, 8 at 64
-# and 22.6 at 512. Dividing by root d_k gives variance one at any size; dividing by d_k would give one over d_k. Normality plays no role. It
-# is a statement about initialisation with normalised inputs. Other initial scales give other constants, and after training, or with
-# W_Q equal to W_K, q and k are correlated and the mean itself can be of order d.
+# Let q and k be independent of each other, with uncorrelated components of mean zero and variance one. One term, q_i
+# k_i, has mean zero, because independence lets the mean factorise. Its mean square is the product of the mean
+# squares, one times one. Different terms have covariance zero, since the mean of q_i q_j times the mean of k_i k_j is
+# zero. So the variances add: d_k, standard deviation root d_k, 8 at 64 and 22.6 at 512. Dividing by root d_k gives
+# variance one at any size; dividing by d_k would give one over d_k. Normality plays no role. It is a statement about
+# initialisation with normalised inputs. Other initial scales give other constants, and after training, or with W_Q
+# equal to W_K, q and k are correlated and the mean itself can be of order d.
 # </details>
 # <details><summary>Full answer</summary>
 #
-# With $X_i=q_ik_i$: $E[X_i]=E[q_i]E[k_i]=0$ (independence of $q$ and $k$; mean 0). $E[X_i^2]=E[q_i^2]E[k_i^2]=1$ (independence; variance 1 and mean 0).
-# For $i\ne j$, $\operatorname{Cov}(X_i,X_j)=E[q_iq_j]E[k_ik_j]=0$ (independence; components of one of the two uncorrelated). Hence
-# $\operatorname{Var}\sum_iX_i=d_k$ and $\operatorname{Var}(q\cdot k/\sqrt{d_k})=1$.
+# With $X_i=q_ik_i$: $E[X_i]=E[q_i]E[k_i]=0$ (independence of $q$ and $k$; mean 0). $E[X_i^2]=E[q_i^2]E[k_i^2]=1$
+# (independence; variance 1 and mean 0). For $i\ne j$, $\operatorname{Cov}(X_i,X_j)=E[q_iq_j]E[k_ik_j]=0$
+# (independence; components of one of the two uncorrelated). Hence $\operatorname{Var}\sum_iX_i=d_k$ and
+# $\operatorname{Var}(q\cdot k/\sqrt{d_k})=1$.
 #
 # **What breaks it** (each measured in the next section):
-# - variance $\sigma_q^2,\sigma_k^2$ instead of 1: $d_k\sigma_q^2\sigma_k^2$. GPT-style init with sd 0.02 and $d_{model}=768$ has $\sigma^2=0.31$;
-#   the raw sd is then 2.5, not 8;
+# - variance $\sigma_q^2,\sigma_k^2$ instead of 1: $d_k\sigma_q^2\sigma_k^2$. GPT-style init with sd 0.02 and
+#   $d_{model}=768$ has $\sigma^2=0.31$; the raw sd is then 2.5, not 8;
 # - mean 1 on both sides: variance $3d_k$, and mean $d_k$;
-# - both sides correlated, covariances $\Sigma_q,\Sigma_k$: $\operatorname{tr}(\Sigma_q\Sigma_k)$, which can grow as $d_k^2$;
-# - $q$ and $k$ correlated, $E[q_ik_i]=\rho$: mean $\rho d_k$. The extreme case is $W_Q=W_K$ on the same token: $E[q\cdot q]=d_k$.
+# - both sides correlated, covariances $\Sigma_q,\Sigma_k$: $\operatorname{tr}(\Sigma_q\Sigma_k)$, which can grow as
+#   $d_k^2$;
+# - $q$ and $k$ correlated, $E[q_ik_i]=\rho$: mean $\rho d_k$. The extreme case is $W_Q=W_K$ on the same token:
+#   $E[q\cdot q]=d_k$.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: proof complete, each assumption named where it is used, plus one case in which it fails and what the variance is then.
-# - **Lean hire**: right result and the idea of adding variances, but the assumptions are a list that is never used, or the covariances are forgotten.
+# - **Strong hire**: proof complete, each assumption named where it is used, plus one case in which it fails and what
+#   the variance is then.
+# - **Lean hire**: right result and the idea of adding variances, but the assumptions are a list that is never used,
+#   or the covariances are forgotten.
 # - **No hire**: "dot products get bigger, so we divide", or concludes that one has to divide by d_k.
 # </details>
 #
 # **Red flag:** "because q and k are Gaussian". Nothing in the proof is.
+#
 # **Follow-up:** only the components of k are correlated, those of q are not. What is the variance? (Still d_k, by step 3.)
 
 # %% [markdown]
@@ -590,6 +687,7 @@ show(fig, "Histogram of a million raw scores at d = 64: a bell of sd 8, nearly a
 # | both sides correlate, $E[q_iq_j]=E[k_ik_j]=\rho$ (A4) | $0$ | $d+d(d-1)\rho^2$: grows as $d^2$ | 3 |
 # | $q$ and $k$ correlate, $E[q_ik_i]=\rho$, Gaussian (A1) | $\rho d$ | $d(1+\rho^2)$ | 1, 2 |
 # | $q=k$, Gaussian: the case $\rho=1$ | $d$ | $2d$ | 1, 2 |
+
 
 # %%
 def correlated(rng, shape, rho):
@@ -633,12 +731,16 @@ ax.set_xticks(SIZES, [str(d) for d in SIZES])
 ax.minorticks_off()
 ax.set(xlabel="key size d", ylabel="variance of q·k", title="Only correlation on both sides changes the exponent")
 ax.legend(fontsize=8)
-show(fig, "Variance against key size when an assumption fails: four cases stay parallel to the line d, both-correlate rises as d squared.")
+show(
+    fig,
+    "Variance against key size when an assumption fails: four cases stay parallel to the line d, both-correlate rises nearly as d squared.",
+)
 
 # %% [markdown] claims="C071"
-# **C071 · imprecise.** *“After a standard initialisation, the entries of Q and K have about unit variance.”* True for initial weights of variance
-# $1/d_{model}$ (LeCun; Xavier for square matrices) on normalised inputs. GPT-2 and BERT draw theirs with sd 0.02: at width 768 an entry of $q$ then
-# has variance $768\cdot0.02^2=0.31$, a raw score has sd $8\cdot0.31=2.5$, a scaled one 0.31. They start *flatter* than the theorem's case.
+# **C071 · imprecise.** *“After a standard initialisation, the entries of Q and K have about unit variance.”* True for
+# initial weights of variance $1/d_{model}$ (LeCun; Xavier for square matrices) on normalised inputs. GPT-2 and BERT
+# draw theirs with sd 0.02: at width 768 an entry of $q$ then has variance $768\cdot0.02^2=0.31$, a raw score has sd
+# $8\cdot0.31=2.5$, a scaled one 0.31. They start *flatter* than the theorem's case.
 
 # %%
 rng = np.random.default_rng(0)
@@ -648,15 +750,19 @@ small = [x @ rng.normal(size=(768, 64)) * 0.02 for _ in range(2)]
 usual = [x @ rng.normal(size=(768, 64)) / math.sqrt(768) for _ in range(2)]
 claim("C071", usual[0].var(), 1, 0.05, what="variance of an entry of q, weights of variance 1/768")
 claim("C071", small[0].var(), 0.307, 0.02, what="the same for weights of sd 0.02")
-claim("C071", [dot(*small).std(), scaled_dot(*small).std()], [2.46, 0.307], 0.15, what="sd of raw and scaled scores there")
+claim(
+    "C071", [dot(*small).std(), scaled_dot(*small).std()], [2.46, 0.307], 0.15, what="sd of raw and scaled scores there"
+)
 
 # %% [markdown]
-# **And on real text?** The words of a text are far from independent: *list* and *tuple* stand near each other. But the
-# theorem with random matrices holds for any fixed inputs, so it has to hold here. What does change is the spread *within a row*, which is all
-# that the softmax sees: two keys with cosine $c$ get scores that correlate by $c$, so they share a part, and shift invariance
-# throws it away. If $\bar c$ is the mean cosine of all pairs of keys (each with itself too), the spread left within a row is $1-\bar c$.
+# **And on real text?** The words of a text are far from independent: *list* and *tuple* stand near each other. But
+# the theorem with random matrices holds for any fixed inputs, so it has to hold here. What does change is the spread
+# *within a row*, which is all that the softmax sees: two keys with cosine $c$ get scores that correlate by $c$, so
+# they share a part, and shift invariance throws it away. If $\bar c$ is the mean cosine of all pairs of keys (each
+# with itself too), the spread left within a row is $1-\bar c$.
 #
-# The text is the reference manual that comes with every Python; word vectors are made from which words stand near which.
+# The text is the reference manual that comes with every Python; word vectors are made from which words stand near
+# which.
 
 # %% tags=["nbval-ignore-output"]
 import re
@@ -693,23 +799,28 @@ for seed in range(300):  # 300 passages of 64 words, each under its own random h
         scores = scaled_dot(x @ wq, x @ other)
         found[name].append([(scores**2).mean(), scores.var(-1).mean(), 1 - alike, np.diag(scores).mean()])
 separate, shared = (np.mean(found[name], 0) for name in ("separate", "shared"))
-print(f"separate W_Q, W_K: variance (mean square) {separate[0]:.2f}; within a row {separate[1]:.2f}, predicted 1 - cosine = {separate[2]:.2f}")
+print(
+    f"separate W_Q, W_K: variance (mean square) {separate[0]:.2f}; within a row {separate[1]:.2f}, predicted 1 - cosine = {separate[2]:.2f}"
+)
 print(f"W_Q = W_K: a word's score with itself {shared[3]:.1f} on average (separate: {separate[3]:.1f})")
 claim("C001", separate[0], 1, 0.05, what="variance of scaled scores on real text, 300 random heads")
 claim("C001", separate[1] / separate[2], 1, 0.05, what="spread within a row over its prediction 1 − mean cosine")
 claim("C071", shared[3], 8, 0.2, what="mean scaled score of a word with itself when W_Q = W_K: √64")
 
 # %% [markdown]
-# So the theorem survives real text, as it must, and the spread within a row is about a third below 1, because words of one passage resemble each other.
-# With $W_Q=W_K$ assumption A1 is gone: every word scores $\sqrt{d_k}=8$ with itself, and looks at itself before any training. That is one
-# reason for two separate matrices (the other: "who looks at whom" need not be symmetric).
+# So the theorem survives real text, as it must, and the spread within a row is about a third below 1, because words
+# of one passage resemble each other. With $W_Q=W_K$ assumption A1 is gone: every word scores $\sqrt{d_k}=8$ with
+# itself, and looks at itself before any training. That is one reason for two separate matrices (the other: "who looks
+# at whom" need not be symmetric).
 
 # %% [markdown]
 # ## What the scale does to the weights
 #
-# **How one-hot is an unscaled softmax, really?** Stories here are often exaggerated. Below: Gaussian queries and keys, the top weight
-# of each row with and without the scale. Look at the quantiles, not at one number: at $d_k=64$ without the scale
-# some rows are all but one-hot and others split evenly. What grows with $d_k$ is the *share* of rows that are gone.
+# **How one-hot is an unscaled softmax, really?** Stories here are often exaggerated. Below: Gaussian queries and
+# keys, the top weight of each row with and without the scale. Look at the quantiles, not at one number: at $d_k=64$
+# without the scale some rows are all but one-hot and others split evenly. What grows with $d_k$ is the *share* of
+# rows that are gone.
+
 
 # %%
 @cache
@@ -734,25 +845,40 @@ for d in (16, 64, 128, 512):
 fig, ax = plt.subplots(figsize=(6.5, 3.6))
 for i, (name, colour) in enumerate((("raw", "C0"), ("scaled by 1/√d", "C1"))):
     low, middle, high = np.array([quantiles[d][i] for d in quantiles]).T
-    ax.plot(list(quantiles), middle, color=colour, linestyle=["-", "--"][i], marker="os"[i], label=f"{name}: median row")
-    ax.fill_between(list(quantiles), low, high, color=colour, alpha=0.2, hatch=["", "///"][i], label=f"{name}: 80 % of the rows")
+    ax.plot(
+        list(quantiles), middle, color=colour, linestyle=["-", "--"][i], marker="os"[i], label=f"{name}: median row"
+    )
+    ax.fill_between(
+        list(quantiles), low, high, color=colour, alpha=0.2, hatch=["", "///"][i], label=f"{name}: 80 % of the rows"
+    )
 ax.axhline(1 / 64, color="black", linestyle=":", label="uniform: 1/64")
 ax.set_xscale("log", base=2)
 ax.set_xticks(list(quantiles), [str(d) for d in quantiles])
 ax.minorticks_off()
-ax.set(xlabel="key size d", ylabel="top weight of 64", ylim=(0, 1.03), title="Raw scores sharpen with d, scaled ones do not")
+ax.set(
+    xlabel="key size d",
+    ylabel="top weight of 64",
+    ylim=(0, 1.03),
+    title="Raw scores sharpen with d, scaled ones do not",
+)
 ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-show(fig, "Top weight against key size: raw rows climb from 0.55 to almost 1 with a wide band; scaled rows stay near 0.1 throughout.")
+show(
+    fig,
+    "Top weight against key size: raw rows climb from 0.55 to almost 1 with a wide band; scaled rows stay near 0.1 throughout.",
+)
 
 # %% [markdown] claims="C002, C004, C025"
-# **C002 · imprecise.** *“At d_k = 512 the unscaled softmax is practically one-hot.”* On average it is peaky: with 64 keys the mean top
-# weight is 0.93, the median 0.998. But only about 46 % of the rows exceed 0.999, and more keys mean more rivals.
+# **C002 · imprecise.** *“At d_k = 512 the unscaled softmax is practically one-hot.”* On average it is peaky: with 64
+# keys the mean top weight is 0.93, the median 0.998. But only about 46 % of the rows exceed 0.999, and more keys mean
+# more rivals.
 #
-# **C004 · true.** *“Divided by √512 the variance is 1 and the softmax is well spread.”* At initialisation: mean top weight 0.11 of 64 keys, entropy
-# 3.69 of at most 4.16 nats. Training may sharpen it again, and should, where a sharp choice is right.
+# **C004 · true.** *“Divided by √512 the variance is 1 and the softmax is well spread.”* At initialisation: mean top
+# weight 0.11 of 64 keys, entropy 3.69 of at most 4.16 nats. Training may sharpen it again, and should, where a sharp
+# choice is right.
 #
-# **C025 · imprecise.** *“Unscaled with d = 64, the winner gets 0.999.”* The mean top weight is 0.88, 0.79, 0.72 for 8, 64, 512 keys; 0.999 is
-# exceeded in only 21 %, 8 %, 4 % of the rows.
+# **C025 · imprecise.** *“Unscaled with d = 64, the winner gets 0.999.”* The mean top weight is 0.88, 0.79, 0.72 for
+# 8, 64, 512 keys; 0.999 is exceeded in only 21 %, 8 %, 4 % of the rows.
+
 
 # %%
 def tops(d, keys, which=0):
@@ -767,13 +893,16 @@ claim("C002", (unscaled > 0.999).mean(-1), 0.46, 0.03, what="share of rows above
 claim("C004", random_scores(512, 64, seed=0)[1].var(), 1, 0.02, what="variance of scaled scores at d = 512")
 claim("C004", scaled.mean(-1), 0.107, 0.005, what="mean top weight after scaling, three seeds")
 by_keys = [tops(64, keys) for keys in (8, 64, 512)]
-claim("C025", [t.mean() for t in by_keys], [0.88, 0.79, 0.72], 0.015, what="mean top weight, d = 64, raw; 8, 64, 512 keys")
+claim(
+    "C025", [t.mean() for t in by_keys], [0.88, 0.79, 0.72], 0.015, what="mean top weight, d = 64, raw; 8, 64, 512 keys"
+)
 claim("C025", [(t > 0.999).mean() for t in by_keys], [0.21, 0.08, 0.04], 0.015, what="share of rows above 0.999")
 
 # %% [markdown]
-# **The scale is a temperature.** In $\operatorname{softmax}(s/\tau)$ the number $\tau$ is called temperature: $\tau\to0$ freezes the row into its arg max,
-# $\tau\to\infty$ melts it into the uniform row. Dividing by $\sqrt{d_k}$ is the choice $\tau=\sqrt{d_k}$, made so that a fresh network starts
-# in between. It is a starting point, not a limit: multiply $W_Q$ by 2 and you have halved the temperature. Training does just that where it helps.
+# **The scale is a temperature.** In $\operatorname{softmax}(s/\tau)$ the number $\tau$ is called temperature:
+# $\tau\to0$ freezes the row into its arg max, $\tau\to\infty$ melts it into the uniform row. Dividing by $\sqrt{d_k}$
+# is the choice $\tau=\sqrt{d_k}$, made so that a fresh network starts in between. It is a starting point, not a
+# limit: multiply $W_Q$ by 2 and you have halved the temperature. Training does just that where it helps.
 
 # %%
 five = np.random.default_rng(3).normal(size=5) * 8  # five raw scores, as at d = 64
@@ -796,11 +925,12 @@ fig, axes = plt.subplots(1, 3, figsize=(10, 2.8), sharey=True)
 for ax, temperature in zip(axes, (1, 8, 64), strict=True):
     bars(temperature, ax)
     print(describe(temperature))
+axes[0].set_ylabel("weight")
 show(fig, "Five raw scores at three temperatures: one-hot at 1, graded at 8 = √64, almost uniform at 64.")
 
 # %% [markdown]
-# With a running kernel, move the temperature yourself. Where does the second-best key get half of the winner's weight?
-# (Where the gap between the two, divided by $\tau$, is $\ln2=0.69$.)
+# With a running kernel, move the temperature yourself. Where does the second-best key get half of the winner's
+# weight? (Where the gap between the two, divided by $\tau$, is $\ln2=0.69$.)
 
 # %%
 slider(bars, "temperature", [0.5, 1, 2, 4, 8, 16, 32, 64], alt=describe)
@@ -822,7 +952,7 @@ for position, name in ((1, "no scale"), (8, "√64"), (64, "64")):
     ax.annotate(name, (position, 0.1), xytext=(4, 0), textcoords="offset points", fontsize=9)
 ax.axhline(math.log(64), color="C1", linestyle="--", label="uniform: ln 64")
 ax.set(xlabel="temperature", ylabel="entropy (nats)", title="√d starts the softmax between frozen and molten")
-ax.legend(fontsize=9, loc="center right")
+ax.legend(fontsize=9, loc=(0.02, 0.6))
 show(fig, "Entropy of the weights against temperature: zero when cold, ln 64 when hot; 0.6 at 1, 3.7 at 8, 4.15 at 64.")
 
 # %% [markdown] question="Q029" kind="explain" minutes=4
@@ -838,51 +968,67 @@ show(fig, "Entropy of the weights against temperature: zero when cold, ln 64 whe
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# Temperature divides all gaps. Towards zero the softmax becomes the arg max, towards infinity it becomes uniform; entropy
-# grows in between. Root d_k is the temperature that gives the scores of a freshly initialised head unit variance, whatever the head size, so the
-# softmax starts neither frozen nor flat. It restricts nothing: W_Q and W_K can absorb any factor, so the trained head chooses its own
-# sharpness. What the constant changes is where training starts and how large the gradients are, that is conditioning. So there are other
-# choices: T5 has no root and starts W_Q smaller, QK-norm normalises queries and keys and learns the temperature, and
-# muP divides by d_k, since after training queries and keys are aligned and their dot product grows like d.
+# Temperature divides all gaps. Towards zero the softmax becomes the arg max, towards infinity it becomes uniform;
+# entropy grows in between. Root d_k is the temperature that gives the scores of a freshly initialised head unit
+# variance, whatever the head size, so the softmax starts neither frozen nor flat. It restricts nothing: W_Q and W_K
+# can absorb any factor, so the trained head chooses its own sharpness. What the constant changes is where training
+# starts and how large the gradients are, that is conditioning. So there are other choices: T5 has no root and starts
+# W_Q smaller, QK-norm normalises queries and keys and learns the temperature, and muP divides by d_k, since after
+# training queries and keys are aligned and their dot product grows like d.
 # </details>
 # <details><summary>Full answer</summary>
 #
-# $\operatorname{softmax}(s/\tau)$ has weight ratios $e^{(s_i-s_j)/\tau}$. $\tau\to0$: arg max (shared equally among ties); $\tau\to\infty$: uniform. The entropy is
-# monotone: with $\beta=1/\tau$, $\frac{dH}{d\beta}=-\beta\operatorname{Var}_a(s)\le0$.
+# $\operatorname{softmax}(s/\tau)$ has weight ratios $e^{(s_i-s_j)/\tau}$. $\tau\to0$: arg max (shared equally among
+# ties); $\tau\to\infty$: uniform. The entropy is monotone: with $\beta=1/\tau$,
+# $\frac{dH}{d\beta}=-\beta\operatorname{Var}_a(s)\le0$.
 #
-# Raw scores have sd $\sqrt{d_k}$ at initialisation, so $\tau=\sqrt{d_k}$ brings every head size to the same start: entropy 3.7 of 4.16 nats for 64 keys;
-# $\tau=1$ gives about 0.6 at $d_k=64$, $\tau=d_k$ gives 4.15, nearly uniform (figure above).
+# Raw scores have sd $\sqrt{d_k}$ at initialisation, so $\tau=\sqrt{d_k}$ brings every head size to the same start:
+# entropy 3.7 of 4.16 nats for 64 keys; $\tau=1$ gives about 0.6 at $d_k=64$, $\tau=d_k$ gives 4.15, nearly uniform
+# (figure above).
 #
-# Since $(cW_Q)^\top x=c\,q$, the set of functions that a head can express is the same for every $\tau$. But with plain SGD the trajectory is not: without the root,
-# the gradient of $W_Q$ is $\sqrt{d_k}$ times larger for the same function, and the start is sharper. Hence the alternatives: folding the root into the
-# initialisation (T5), QK-norm (normalise $q$ and $k$, learn $\tau$), $1/d_k$ (µP). At *inference* the temperature is also a tool: contexts longer than those
-# of training flatten the softmax, and some models then raise the scores by a factor that grows with $\log n$.
+# Since $(cW_Q)^\top x=c\,q$, the set of functions that a head can express is the same for every $\tau$. But with
+# plain SGD the trajectory is not: without the root, the gradient of $W_Q$ is $\sqrt{d_k}$ times larger for the same
+# function, and the start is sharper. Hence the alternatives: folding the root into the initialisation (T5), QK-norm
+# (normalise $q$ and $k$, learn $\tau$), $1/d_k$ (µP). At *inference* the temperature is also a tool: contexts longer
+# than those of training flatten the softmax, and some models then raise the scores by a factor that grows with
+# $\log n$.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: both limits, unit variance at the start as the reason for the root, *and* that the weights can absorb it, so it is conditioning.
-# - **Lean hire**: both limits and the link to the root, but believes that the root limits how sharp a trained head can get.
+# - **Strong hire**: both limits, unit variance at the start as the reason for the root, *and* that the weights can
+#   absorb it, so it is conditioning.
+# - **Lean hire**: both limits and the link to the root, but believes that the root limits how sharp a trained head
+#   can get.
 # - **No hire**: mixes it up with the sampling temperature of the output layer, or has the direction wrong.
 # </details>
 #
 # **Red flag:** "a higher temperature makes attention more focused".
+#
 # **Follow-up:** why does a head need sharper scores when the context gets longer? (With more rivals the same gap buys a smaller share.)
 
 # %% [markdown] claims="C074"
-# **C074 · true.** *“Answering ‘to prevent overflow’ misses the point.”* A stable softmax has no overflow at any scale. It stays
-# finite for scores a hundred times too large, and has no derivative left. The scale is about conditioning.
+# **C074 · true.** *“Answering ‘to prevent overflow’ misses the point.”* A stable softmax has no overflow at any
+# scale. It stays finite for scores 80 times too large, and has no derivative left. The scale is about conditioning.
 
 # %%
 scores = random_scores(64, 64, seed=0)[1]
 for factor in (1, 8, 80):
-    a = softmax(scores * factor)
-    size = np.median(np.linalg.norm(softmax_jacobian(a[:300]), 2, axis=(-2, -1)))
-    print(f"scaled scores × {factor:2}: all weights finite {np.isfinite(a).all()}, median norm of the Jacobian {size:.2g}")
+    a = softmax(scores[:300] * factor)
+    norm = np.linalg.norm(softmax_jacobian(a), 2, axis=(-2, -1))
+    left = np.median(norm / a.max(-1))  # 1 is the most that is possible: the norm never exceeds the top weight
+    print(
+        f"scaled scores × {factor:2}: all weights finite: {np.isfinite(a).all()}; Jacobian, share of its largest possible {left:.2g}"
+    )
 claim("C074", np.isfinite(a).all(), True, what="weights finite at 80 times the scaled scores")
-claim("C074", size, at_most=1e-3, what="median norm of the Jacobian there")
+claim("C074", left, at_most=1e-3, what="norm of the Jacobian there, as a share of its largest possible, median row")
 half = np.full((1, 128), 30, dtype=np.float16)  # a separate matter: products in half precision
 with np.errstate(over="ignore"):
-    print("float16, 128 entries of 30: q·k =", dot(half, half)[0, 0], "; scaled before the product:", scaled_dot(half, half)[0, 0])
+    print(
+        "float16, 128 entries of 30: q·k =",
+        dot(half, half)[0, 0],
+        "; scaled before the product:",
+        scaled_dot(half, half)[0, 0],
+    )
 
 # %% [markdown] question="Q033" kind="explain" minutes=3
 # ### Why is "to prevent overflow" a weak answer to "why divide by √d_k"?
@@ -897,45 +1043,54 @@ with np.errstate(over="ignore"):
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# Because overflow is solved elsewhere: every softmax subtracts the row maximum, so it is finite for scores of any size. And overflow would not
-# explain the constant; any large divisor would do. The real chain is: the variance of a dot product is d_k, so gaps are of the order of root d_k; large gaps
-# saturate the softmax; its Jacobian goes to zero; the gradient to the scores, and so to W_Q and W_K, starves. Dividing by the standard deviation, root d_k,
-# restores unit variance at any head size. There is a real overflow issue in half precision, where the product Q K transposed itself can pass 65504. But this is
-# a separate engineering matter: one scales the queries before the product, or accumulates in float32.
+# Because overflow is solved elsewhere: every softmax subtracts the row maximum, so it is finite for scores of any
+# size. And overflow would not explain the constant; any large divisor would do. The real chain is: the variance of a
+# dot product is d_k, so gaps are of the order of root d_k; large gaps saturate the softmax; its Jacobian goes to
+# zero; the gradient to the scores, and so to W_Q and W_K, starves. Dividing by the standard deviation, root d_k,
+# restores unit variance at any head size. There is a real overflow issue in half precision, where the product Q K
+# transposed itself can pass 65504. But this is a separate engineering matter: one scales the queries before the
+# product, or accumulates in float32.
 # </details>
 # <details><summary>Full answer</summary>
 #
 # Three arguments against it:
-# 1. **It is already solved.** With $s-\max s$ the exponents are at most 0. Measured above: at 80 times the scaled scores all weights are finite and the
-#    median Jacobian norm is far below a thousandth.
-# 2. **It does not give the constant.** Overflow asks for "small enough". Only the variance argument singles out $\sqrt{d_k}$: the sd of a sum of $d_k$
-#    uncorrelated unit-variance terms.
-# 3. **It predicts the wrong symptom.** Overflow shows as NaN at once. Missing scale shows as a loss that falls slowly or stalls, with
-#    one-hot maps in the first steps, and no NaN anywhere.
+# 1. **It is already solved.** With $s-\max s$ the exponents are at most 0. Measured above: at 80 times the scaled
+#    scores all weights are finite and the the Jacobian of the median row is far below a thousandth of its possible
+#    size.
+# 2. **It does not give the constant.** Overflow asks for "small enough". Only the variance argument singles out
+#    $\sqrt{d_k}$: the sd of a sum of $d_k$ uncorrelated unit-variance terms.
+# 3. **It predicts the wrong symptom.** Overflow shows as NaN at once. Missing scale shows as a loss that falls slowly
+#    or stalls, with one-hot maps in the first steps, and no NaN anywhere.
 #
-# What is true: $q\cdot k$ in float16 overflows beyond 65504, for instance with 128 entries of 30 on both sides. Scaling $q$ *before* the product helps there,
-# float32 accumulation solves it for the sum (though not for storing the result in float16), and bfloat16 has the range of float32.
+# What is true: $q\cdot k$ in float16 overflows beyond 65504, for instance with 128 entries of 30 on both sides.
+# Scaling $q$ *before* the product helps there, float32 accumulation solves it for the sum (though not for storing the
+# result in float16), and bfloat16 has the range of float32.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: names max subtraction, gives the variance-saturation-gradient chain, and keeps the half-precision product apart as its own issue.
-# - **Lean hire**: knows that it is about gradients rather than overflow, but cannot say why the root of d_k and not another constant.
+# - **Strong hire**: names max subtraction, gives the variance-saturation-gradient chain, and keeps the half-precision
+#   product apart as its own issue.
+# - **Lean hire**: knows that it is about gradients rather than overflow, but cannot say why the root of d_k and not
+#   another constant.
 # - **No hire**: defends overflow as the reason.
 # </details>
 #
 # **Red flag:** "without it the exponentials explode".
-# **Follow-up:** you see NaN in a float16 run. How do you tell whether it comes from QKᵀ, from the softmax or from an empty row?
-# (Look at the first non-finite tensor: inf scores; finite scores but NaN weights; a row of −∞ only.)
+#
+# **Follow-up:** you see NaN in a float16 run. How do you tell whether it comes from QKᵀ, from the softmax or from an empty row? (Look at the first non-finite tensor: inf scores; finite scores but NaN weights; a row of −∞ only.)
 
 # %% [markdown]
 # ## Saturation starves the scores
 #
-# **Which gradients vanish, and which do not?** Let $g=\partial L/\partial o$ be the gradient at the output $o=\sum_ja_jv_j$. It goes back along two paths:
+# **Which gradients vanish, and which do not?** Let $g=\partial L/\partial o$ be the gradient at the output
+# $o=\sum_ja_jv_j$. It goes back along two paths:
 #
-# - to the **values**: $\partial L/\partial v_j=a_j\,g$, from there to $W_V$ and the layers below. A one-hot row passes *all* of $g$ to one value;
+# - to the **values**: $\partial L/\partial v_j=a_j\,g$, from there to $W_V$ and the layers below. A one-hot row
+#   passes *all* of $g$ to one value;
 # - to the **scores**: $\partial L/\partial s=J\,(Vg)$, from there to $W_Q$, $W_K$. If $J\approx0$ nothing passes.
 #
 # Below, $g$ and $V$ are Gaussian, and each row's gradient at its scores is measured.
+
 
 # %%
 def score_gradients(d, seed):
@@ -959,17 +1114,24 @@ for d, seeds in gradients.items():
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
 for ax, (d, seeds) in zip(axes, gradients.items(), strict=True):
     for name, norms, line in zip(("raw", "scaled"), seeds[0], ("-", "--"), strict=True):
-        ax.plot(np.sort(np.maximum(norms, 1e-6)), np.linspace(0, 1, len(norms)), line, marker="", label=name, linewidth=2)
+        ax.plot(
+            np.sort(np.maximum(norms, 1e-6)), np.linspace(0, 1, len(norms)), line, marker="", label=name, linewidth=2
+        )
     ax.axhline(0.5, color="black", linestyle=":", linewidth=1)
-    ax.set(xscale="log", xlabel="norm of a row's gradient at its scores", title=f"d = {d}")
+    ax.set(xscale="log", xlabel="norm of a row's gradient (or less than 1e-6)", title=f"d = {d}")
 axes[0].set_ylabel("share of rows below")
 axes[1].legend(loc="upper left")
-show(fig, "Distribution of row gradients. At d = 64 raw and scaled overlap; at 512 half of the raw rows lie below 0.06, scaled near 4.")
+show(
+    fig,
+    "Distribution of row gradients. At d = 64 raw and scaled overlap; at 512 half of the raw rows lie below 0.06, scaled near 4.",
+)
 
 # %% [markdown]
-# Read the picture from the left. At $d=512$ the median raw row gets a hundredth of the gradient of a scaled one. But the raw curve also reaches
-# further to the *right*: a few rows whose two best keys nearly tie get huge gradients, as the missing $1/\sqrt d$ no longer shrinks the way to the weights.
-# Most rows are deaf and a few shout: a noisy signal, not a small one. **So the norm of the gradient of $W_Q$ proves nothing:** it is *larger* without the scale.
+# Read the picture from the left. At $d=512$ the median raw row gets a hundredth of the gradient of a scaled one. But
+# the raw curve also reaches further to the *right*: a few rows whose two best keys nearly tie get huge gradients, as
+# the missing $1/\sqrt d$ no longer shrinks the way to the weights. Most rows are deaf and a few shout: a noisy
+# signal, not a small one. **So the norm of the gradient of $W_Q$ proves nothing:** it is *larger* without the scale.
+
 
 # %%
 def parameter_gradients(factor, seed, d=512, n=64):
@@ -991,110 +1153,128 @@ larger = [parameter_gradients(1.0, seed)[0] / parameter_gradients(512**-0.5, see
 print("W_Q: gradient norm raw over scaled, three seeds:", *(f"{ratio:.1f}" for ratio in larger))
 
 # %% [markdown] claims="C003, C158, C135, C159"
-# **C003 · imprecise.** *“A one-hot softmax means that gradients vanish and training stops.”* Only the path through the scores starves. The values, the output
-# projection and the residual stream learn on. And "vanish" is true of the *median row*, 0.03 to 0.06 against 3.8 at $d=512$, not of the norm of the gradient of $W_Q$,
-# which is about 16 times larger without the scale.
+# **C003 · imprecise.** *“A one-hot softmax means that gradients vanish and training stops.”* Only the path through
+# the scores starves. The values, the output projection and the residual stream learn on. And "vanish" is true of the
+# *median row*, 0.03 to 0.06 against 3.8 at $d=512$, not of the norm of the gradient of $W_Q$, which is about 16 times
+# larger without the scale.
 #
-# **C158 · false.** *“Near-zero softmax gradients propagate back, so all weight updates vanish.”* With exactly one-hot weights the gradients of $W_Q$ and $W_K$
-# are 0, those of $W_V$ and $W_O$ are as large as ever, and so are those of all lower layers, through the values and the residual.
+# **C158 · false.** *“Near-zero softmax gradients propagate back, so all weight updates vanish.”* With exactly one-hot
+# weights the gradients of $W_Q$ and $W_K$ are 0, those of $W_V$ and $W_O$ are as large as ever, and so are those of
+# all lower layers, through the values and the residual.
 #
-# **C135 · true.** *“The scaling factor prevents vanishing gradients when the dimension is large.”* Of the scores, to be exact (C003), and at initialisation.
+# **C135 · true.** *“The scaling factor prevents vanishing gradients when the dimension is large.”* Of the scores, to
+# be exact (C003), and at initialisation.
 #
-# **C159 · imprecise.** *“Scaling is a key reason why very deep Transformers train.”* Depth is the business of residual connections and normalisation, which
-# keep the signal alive from layer to layer. The scale conditions each single softmax, in a network of one layer just as well.
+# **C159 · imprecise.** *“Scaling is a key reason why very deep Transformers train.”* Depth is the business of
+# residual connections and normalisation, which keep the signal alive from layer to layer. The scale conditions each
+# single softmax, in a network of one layer just as well.
 
 # %%
 medians = np.array([[np.median(r) for r in norms] for norms in gradients[512]])
 claim("C003", medians[:, 0], at_most=0.1, what="median row gradient at the scores, d = 512, raw, three seeds")
 claim("C003", medians[:, 1], 3.8, 0.2, what="the same after scaling")
 claim("C003", larger, at_least=10, what="gradient norm of W_Q, raw over scaled: larger, not smaller")
-claim("C158", [max(norms[:2]) for norms in frozen], 0, what="one-hot weights: gradient norm of W_Q and W_K, three seeds")
+claim(
+    "C158", [max(norms[:2]) for norms in frozen], 0, what="one-hot weights: gradient norm of W_Q and W_K, three seeds"
+)
 claim("C158", [min(norms[2:]) for norms in frozen], at_least=1000, what="the same for W_V and W_O")
 
 # %% [markdown]
 # ## Can the scale be skipped?
 #
-# **Let us train and see.** A tiny dictionary task. There are 64 words; each has a *question vector* and an unrelated *card vector*. In front of the model lie
-# 32 cards, each showing a word and one of 8 labels (the vectors of both are added). Asked a word, it must give the label on that word's card.
-# So $W_QW_K^\top$ has to learn which question means which card, while $W_V$ and $W_O$ learn to read labels. Chance is $1/8$.
+# **Let us train and see.** A tiny dictionary task. There are 64 words; each has a *question vector* and an unrelated
+# *card vector*. In front of the model lie 32 cards, each showing a word and one of 8 labels (the vectors of both are
+# added). Asked a word, it must give the label on that word's card. So $W_QW_K^\top$ has to learn which question means
+# which card, while $W_V$ and $W_O$ learn to read labels. Chance is $1/8$.
 #
 # The loss is cross-entropy on the output, *after* $AV$: only so does the gradient go through the Jacobian.
 
 # %%
-RUNS, WORDS, LABELS, CARDS, WIDTH = 3, 64, 8, 32, 64  # three seeds are trained side by side
+SEEDS, WORDS, LABELS, CARDS, WIDTH = 3, 64, 8, 32, 64
 
 
-def stack(rngs, draw):
-    """One draw per seed, stacked along a first axis."""
-    return torch.from_numpy(np.stack([draw(rng) for rng in rngs]))
+def stack(rngs, copies, draw):
+    """One draw per seed along a first axis, repeated for every setting: (settings · SEEDS, ...)."""
+    drawn = torch.from_numpy(np.stack([draw(rng) for rng in rngs]))
+    return drawn.float().repeat(copies, 1, 1) if drawn.is_floating_point() else drawn.repeat(copies, 1, 1)
 
 
-def gaussian(rngs, rows, columns, sd):
-    return stack(rngs, lambda rng: rng.normal(size=(rows, columns)) * sd).float()
-
-
-def deal(rngs, cards, size=64):
-    """Words and labels (RUNS, size, cards) of exercises; the word on card 0 is asked for. The model cannot see the order."""
-    words = stack(rngs, lambda rng: rng.random((size, WORDS)).argsort(-1)[:, :cards])
-    return words, stack(rngs, lambda rng: rng.integers(LABELS, size=(size, cards)))
-
-
-def start(rngs, query_init=1.0):
-    """The fixed vectors of questions, cards and labels; and W_Q, W_K, W_V, W_O with sd 1/8 = 1/√WIDTH."""
+def start(rngs, copies, query_factor):
+    """The fixed vectors of questions, cards and labels; and W_Q, W_K, W_V, W_O of variance 1/WIDTH, W_Q times its factor."""
+    sizes = [(WORDS, WIDTH), (WORDS, WIDTH), (LABELS, WIDTH)] + [(WIDTH, WIDTH)] * 3 + [(WIDTH, LABELS)]
+    question, card, label, *w = (stack(rngs, copies, lambda rng, size=size: rng.normal(size=size)) for size in sizes)
+    w = [matrix / math.sqrt(WIDTH) for matrix in w]
+    w[0] = w[0] * query_factor
     half = math.sqrt(0.5)  # a card's word and label are added: together of variance 1
-    world = gaussian(rngs, WORDS, WIDTH, 1), gaussian(rngs, WORDS, WIDTH, half), gaussian(rngs, LABELS, WIDTH, half)
-    w = [gaussian(rngs, WIDTH, WIDTH, sd).requires_grad_() for sd in (query_init / 8, 1 / 8, 1 / 8)]
-    return world, [*w, gaussian(rngs, WIDTH, LABELS, 1 / 8).requires_grad_()]
+    return (question, card * half, label * half), [matrix.requires_grad_() for matrix in w]
+
+
+def deal(rngs, copies, cards, size=64):
+    """Words and labels on the cards of `size` exercises; the word on card 0 is asked for. The model cannot see the order."""
+    words = stack(rngs, copies, lambda rng: rng.random((size, WORDS)).argsort(-1)[:, :cards])
+    return words, stack(rngs, copies, lambda rng: rng.integers(LABELS, size=(size, cards)))
+
 
 # %% [markdown]
-# A card's vector is word plus label, and all up to the softmax is linear. So a key is the word's key plus the label's, and a score is a sum of two numbers, which are
-# computed once per word and label and then looked up. That is ordinary attention, only arranged so that this page runs in seconds.
+# A card's vector is word plus label, and before the softmax all is linear. So a score is the question's score with
+# the word plus that with the label. Both are computed once for all words and labels, and then looked up; the mixture
+# is gathered likewise. This is ordinary attention, arranged so that all settings and seeds train side by side in
+# seconds.
+
 
 # %%
 def forward(w, world, words, labels, scale):
-    """Scores of the cards (RUNS, B, cards) and logits of the answer (RUNS, B, LABELS)."""
+    """Scores of the cards (runs, B, cards) and logits of the answer (runs, B, LABELS)."""
     (question, card, label), (w_q, w_k, w_v, w_o) = world, w
-    run, asked = torch.arange(RUNS)[:, None, None], words[..., :1]
-    q = question @ w_q
-    scores = (q @ (card @ w_k).mT)[run, asked, words] + (q @ (label @ w_k).mT)[run, asked, labels]
-    values = (card @ w_v @ w_o)[run, words] + (label @ w_v @ w_o)[run, labels]  # (RUNS, B, cards, LABELS)
-    weights = torch.softmax(scores * scale, -1)
-    return scores * scale, (weights[..., None] * values).sum(2)
+    asked = words[..., :1].expand(-1, -1, WIDTH)
+    q = torch.gather(question, 1, asked) @ w_q  # (runs, B, WIDTH)
+    by_word, by_label = q @ (card @ w_k).mT, q @ (label @ w_k).mT  # (runs, B, WORDS) and (runs, B, LABELS)
+    scores = scale * (by_word.gather(-1, words) + by_label.gather(-1, labels))
+    weights = torch.softmax(scores, -1)
+    on_words = torch.zeros_like(by_word).scatter_add(-1, words, weights)  # how much weight each word got
+    on_labels = torch.zeros_like(by_label).scatter_add(-1, labels, weights)
+    return scores, (on_words @ card + on_labels @ label) @ w_v @ w_o
+
 
 # %%
-def train(scale, rate, query_init=1.0, cards=CARDS, method=torch.optim.SGD, on_weights=False):
-    """Train 300 steps; per seed: accuracy and sd of the scores on 1000 new exercises, and the loss of every step."""
-    rngs = [np.random.default_rng(seed) for seed in range(RUNS)]
-    world, w = start(rngs, query_init)
-    optimizer = method(w, lr=rate)
-    losses = []
+def train(settings, cards=CARDS, on_weights=False, method=lambda w: torch.optim.SGD(w, lr=1)):
+    """Train settings {name: (scale, rate, factor of W_Q)}; per name and seed: accuracy, sd of the scores, losses."""
+    rngs, copies = [np.random.default_rng(seed) for seed in range(SEEDS)], len(settings)
+    columns = zip(*settings.values(), strict=True)
+    scale, rate, factor = (torch.tensor(column).float().repeat_interleave(SEEDS)[:, None, None] for column in columns)
+    world, w = start(rngs, copies, factor)
+    optimizer, losses = method(w), []
     for _ in range(300):
-        words, labels = deal(rngs, cards)
+        words, labels = deal(rngs, copies, cards)
         scores, out = forward(w, world, words, labels, scale)
         answer = labels[..., 0]
         guess, target = (scores, torch.zeros_like(answer)) if on_weights else (out, answer)
-        loss = torch.nn.functional.cross_entropy(guess.mT, target, reduction="none").mean(-1)  # (RUNS,)
+        loss = torch.nn.functional.cross_entropy(guess.mT, target, reduction="none").mean(-1)  # (runs,)
         optimizer.zero_grad()
-        loss.sum().backward()  # the sum: no seed's parameters appear in another seed's loss
+        (
+            rate.flatten() * loss
+        ).sum().backward()  # each run has its own parameters; SGD with rate 1 then steps by its rate
         optimizer.step()
         losses.append(loss.detach())
-    with torch.no_grad():
-        words, labels = deal(rngs, cards, size=1000)
-        scores, out = forward(w, world, words, labels, scale)
+    words, labels = deal(rngs, copies, cards, size=1000)
+    scores, out = forward(w, world, words, labels, scale)
     right = scores.argmax(-1) == 0 if on_weights else out.argmax(-1) == labels[..., 0]
-    return right.double().mean(-1).numpy(), scores.std((1, 2)).numpy(), torch.stack(losses).numpy()
+    table = right.double().mean(-1), scores.detach().std((1, 2)), torch.stack(losses, -1)
+    return {name: [column[SEEDS * i :][:SEEDS].numpy() for column in table] for i, name in enumerate(settings)}
+
 
 # %% tags=["nbval-ignore-output"]
-runs = {
-    "scaled, rate 1": train(scale=1 / 8, rate=1),
-    "raw, rate 1": train(scale=1, rate=1),
-    "raw, rate 0.1": train(scale=1, rate=0.1),
-    "raw, rate 0.01": train(scale=1, rate=0.01),
-    "raw, W_Q / 8 at the start, rate 0.1": train(scale=1, rate=0.1, query_init=1 / 8),
-    "scaled, Adam, rate 0.003": train(scale=1 / 8, rate=0.003, method=torch.optim.Adam),
-    "raw, Adam, rate 0.003": train(scale=1, rate=0.003, method=torch.optim.Adam),
-    "raw, rate 0.1, only 8 cards": train(scale=1, rate=0.1, cards=8),
-}
+runs = train({
+    "scaled, rate 1": (1 / 8, 1, 1),
+    "raw, rate 1": (1, 1, 1),
+    "raw, rate 0.1": (1, 0.1, 1),
+    "raw, rate 0.03": (1, 0.03, 1),
+    "raw, rate 0.01": (1, 0.01, 1),
+    "raw, W_Q / 8 at the start, rate 0.1": (1, 0.1, 1 / 8),
+})  # fmt: skip
+adam = {"scaled, Adam, rate 0.003": (1 / 8, 1, 1), "raw, Adam, rate 0.003": (1, 1, 1)}
+runs |= train(adam, method=lambda w: torch.optim.Adam(w, lr=0.003))
+runs |= train({"raw, rate 0.1, only 8 cards": (1, 0.1, 1)}, cards=8)
 print(f"{'accuracy for seeds 0, 1, 2':38}               sd of the scores after training")
 for name, (accuracy, spread, _) in runs.items():
     print(f"{name:38}", *(f"{a:4.0%}" for a in accuracy), "       ", *(f"{s:6.1f}" for s in spread))
@@ -1103,46 +1283,61 @@ for name, (accuracy, spread, _) in runs.items():
 fig, ax = plt.subplots(figsize=(7.5, 3.6))
 shown = ["scaled, rate 1", "raw, W_Q / 8 at the start, rate 0.1", "raw, rate 0.1", "raw, rate 0.01"]
 for name, colour, line in zip(shown, ("C0", "C1", "C2", "C3"), ("-", "--", "-.", ":"), strict=True):
-    for seed in range(RUNS):
-        smooth = np.convolve(runs[name][2][:, seed], np.ones(10) / 10, "valid")
+    for seed, loss in enumerate(runs[name][2]):
+        smooth = np.convolve(loss, np.ones(10) / 10, "valid")
         ax.plot(smooth, color=colour, linestyle=line, marker="", linewidth=1.5, label=name if seed == 0 else None)
-ax.axhline(math.log(LABELS), color="black", linewidth=0.8)
-ax.annotate("guessing: ln 8", (5, math.log(LABELS)), xytext=(0, 4), textcoords="offset points", fontsize=9)
-ax.set(xlabel="step", ylabel="loss (mean of 10 steps)", ylim=(0, 4.5), title="Dictionary task, three seeds each")
-ax.legend(fontsize=9, loc="upper right")
-show(fig, "Training loss over 300 steps, three seeds each: scaled and small-W_Q runs fall to zero, raw runs stay near guessing.")
+ax.axhline(math.log(LABELS), color="black", linewidth=0.8, label="guessing: ln 8")
+ax.set(xlabel="step", ylabel="loss (mean of 10 steps)", ylim=(0, 2.8), title="Dictionary task, three seeds each")
+ax.legend(fontsize=8, loc=(0.55, 0.36))
+show(
+    fig,
+    "Training loss over 300 steps, three seeds each: scaled and small-W_Q runs fall to zero, raw runs stay near guessing.",
+)
 
 # %% [markdown] claims="C026"
-# **C026 · imprecise.** *“The scaling can be skipped at the price of a smaller learning rate.”* It can be skipped if it is put elsewhere: T5 has no root and draws
-# $W_Q$ with a standard deviation smaller by $\sqrt{d_k}$. In the task above that start learns as the scaled model does. A smaller rate alone did not help: raw scores
-# got at most about half right at three rates. A rate cannot repair a saturated start; it only takes smaller steps in it.
-# It depends on the task, though: with 8 cards instead of 32 a tenth of the rate gets to nine in ten. Adam, at the best of five rates, was no way out with 32.
+# **C026 · imprecise.** *“The scaling can be skipped at the price of a smaller learning rate.”* It can be skipped if
+# it is put elsewhere: T5 has no root and draws $W_Q$ with a standard deviation smaller by $\sqrt{d_k}$. In the task
+# above that start learns as the scaled model does. A smaller rate alone did not help: raw scores got about half right
+# at most, at any of four rates. A rate cannot repair a saturated start; it only takes smaller steps in it. It depends
+# on the task, though: with 8 cards instead of 32 a tenth of the rate gets to nine in ten. Adam, at the best of five
+# rates, was no way out with 32.
 
 # %% tags=["nbval-ignore-output"]
 accuracy = {name: result[0] for name, result in runs.items()}
 claim("C026", accuracy["scaled, rate 1"], at_least=0.99, what="accuracy with the scale, three seeds")
-claim("C026", accuracy["raw, W_Q / 8 at the start, rate 0.1"], at_least=0.9, what="without it, but W_Q drawn 8 times smaller")
-for rate in (1, 0.1, 0.01):
+claim(
+    "C026",
+    accuracy["raw, W_Q / 8 at the start, rate 0.1"],
+    at_least=0.9,
+    what="without it, but W_Q drawn 8 times smaller",
+)
+for rate in (1, 0.1, 0.03, 0.01):
     claim("C026", accuracy[f"raw, rate {rate}"], at_most=0.67, what=f"raw, rate {rate}")
 
 claim("C026", accuracy["raw, Adam, rate 0.003"], at_most=0.67, what="raw, Adam")
 claim("C026", accuracy["raw, rate 0.1, only 8 cards"], at_least=0.8, what="raw, rate 0.1, with 8 cards instead of 32")
 
-rngs = [np.random.default_rng(seed) for seed in range(RUNS)]
-world, w = start(rngs)
-exercises = deal(rngs, CARDS)
+rngs = [np.random.default_rng(seed) for seed in range(SEEDS)]
+world, w = start(rngs, 1, 1.0)
+exercises = deal(rngs, 1, CARDS)
 one, other = forward(w, world, *exercises, 1 / 8)[1], forward([w[0] / 8, *w[1:]], world, *exercises, 1)[1]
 claim("C026", (one - other).abs().max().item(), 0, 1e-6, what="scale 1/8, or W_Q / 8: the same function")
 
 # %% [markdown]
-# **A trap in the demonstration.** Had we put the loss on the *weights* ("cross-entropy, the right card is card 0"), raw scores would have trained well.
-# The gradient at the scores is then $a-y$: the logarithm in the loss cancels the Jacobian, exactly as in a classifier. Real attention has no label for its
-# weights. A demo like this measures the wrong thing, and so does a supervised alignment loss if you use it to argue about scaling.
+# **A trap in the demonstration.** Had we put the loss on the *weights* ("cross-entropy, the right card is card 0"),
+# raw scores would have trained well. The gradient at the scores is then $a-y$: the logarithm in the loss cancels the
+# Jacobian, exactly as in a classifier. Real attention has no label for its weights. A demo like this measures the
+# wrong thing, and so does a supervised alignment loss if you use it to argue about scaling.
 
 # %% tags=["nbval-ignore-output"]
-easy = train(scale=1, rate=0.1, on_weights=True)[0]
+easy = train({"raw": (1, 0.1, 1)}, on_weights=True)["raw"][0]
 hard = runs["raw, rate 0.1"][0]
-print("raw scores, rate 0.1: loss on the weights", *(f"{a:.0%}" for a in easy), "; loss after A·V", *(f"{a:.0%}" for a in hard))
+print(
+    "raw scores, rate 0.1: loss on the weights",
+    *(f"{a:.0%}" for a in easy),
+    "; loss after A·V",
+    *(f"{a:.0%}" for a in hard),
+)
 assert min(easy) > 0.9 > 0.67 > max(hard)
 
 # %% [markdown] question="Q032" kind="explain" minutes=5
@@ -1158,36 +1353,44 @@ assert min(easy) > 0.9 > 0.67 > max(hard)
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# Raw scores have standard deviation root d_k. With 64 random keys the top weight is then about 0.8 at d_k 64 and 0.93 at 512, against 0.11 with
-# scaling: peaky, though not one-hot in every row. The gradient at the scores collapses for the median row, a hundredfold at 512, while
-# a few near-tie rows get huge ones. So the score path learns from noise, or stalls; the values, the output projection and the residual still learn. It can be
-# skipped if something else does its job: T5 folds the root into the initial W_Q, QK-norm bounds the scores and learns the temperature, muP divides by
-# d_k. A smaller learning rate is no substitute: in a retrieval toy scaled models reached 100 percent, raw ones at most about half, at three rates and with Adam.
+# Raw scores have standard deviation root d_k. With 64 random keys the top weight is then about 0.8 at d_k 64 and 0.93
+# at 512, against 0.11 with scaling: peaky, though not one-hot in every row. The gradient at the scores collapses for
+# the median row, a hundredfold at 512, while a few near-tie rows get huge ones. So the score path learns from noise,
+# or stalls; the values, the output projection and the residual still learn. It can be skipped if something else does
+# its job: T5 folds the root into the initial W_Q, QK-norm bounds the scores and learns the temperature, muP divides
+# by d_k. A smaller learning rate is no substitute: in a retrieval toy scaled models reached 100 percent, raw ones at
+# most about half, at four rates and with Adam.
 # </details>
 # <details><summary>Full answer</summary>
 #
-# **At initialisation** (64 keys): mean top weight 0.58 / 0.79 / 0.85 / 0.93 at $d_k=16/64/128/512$, always 0.11 with the scale. Share of rows above 0.999:
-# 0, 8, 19, 46 %. "Everything is one-hot" is an exaggeration at $d_k=64$.
+# **At initialisation** (64 keys): mean top weight 0.58 / 0.79 / 0.85 / 0.93 at $d_k=16/64/128/512$, always 0.11 with
+# the scale. Share of rows above 0.999: 0, 8, 19, 46 %. "Everything is one-hot" is an exaggeration at $d_k=64$.
 #
-# **Gradients** (512): median row norm at the scores 0.03 to 0.06 raw, 3.8 scaled; but the raw *top* percent is above 16, so the norm of $\partial L/\partial W_Q$ is
-# larger without scaling. Most rows are silent, a few shout. $\partial L/\partial v_j=a_jg$ is unharmed.
+# **Gradients** (512): median row norm at the scores 0.03 to 0.06 raw, 3.8 scaled; but the raw *top* percent is above
+# 16, so the norm of $\partial L/\partial W_Q$ is larger without scaling. Most rows are silent, a few shout.
+# $\partial L/\partial v_j=a_jg$ is unharmed.
 #
-# **Training** (dictionary task, three seeds): scaled 100 %; raw 10 to 55 % over three rates and Adam; raw with $W_Q/\sqrt{d_k}$ at the start 92 to 100 %.
+# **Training** (dictionary task, three seeds): scaled 100 %; raw 10 to 55 % over four rates and Adam; raw with
+# $W_Q/\sqrt{d_k}$ at the start 92 to 100 %.
 #
-# **Why the start can replace the scale:** scale $1/\sqrt{d_k}$ with $W_Q$, or no scale with $W_Q/\sqrt{d_k}$, is the same function. The gradients differ: with respect to the small
-# $W_Q$ they are $\sqrt{d_k}$ times larger, so SGD needs another rate for it, and an optimiser with step sizes relative to the weights (T5 used Adafactor) adapts by itself.
+# **Why the start can replace the scale:** scale $1/\sqrt{d_k}$ with $W_Q$, or no scale with $W_Q/\sqrt{d_k}$, is the
+# same function. The gradients differ: with respect to the small $W_Q$ they are $\sqrt{d_k}$ times larger, so SGD
+# needs another rate for it, and an optimiser with step sizes relative to the weights (T5 used Adafactor) adapts by
+# itself.
 #
-# **Limits.** One toy. With 8 cards instead of 32, raw scores at a tenth of the rate reach nine in ten; with 32 neither three rates nor Adam help. The claim is about
-# conditioning, not about possibility.
+# **Limits.** One toy. With 8 cards instead of 32, raw scores at a tenth of the rate reach nine in ten; with 32
+# neither four rates nor Adam help. The claim is about conditioning, not about possibility.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: numbers or a derivation for the sharpness, median versus norm of the gradient, intact value path, and one working substitute with its mechanism.
+# - **Strong hire**: numbers or a derivation for the sharpness, median versus norm of the gradient, intact value path,
+#   and one working substitute with its mechanism.
 # - **Lean hire**: saturation and starving scores, but thinks that all gradients vanish, or knows no substitute.
 # - **No hire**: "training diverges because scores are big", or proposes a lower learning rate as the cure.
 # </details>
 #
 # **Red flag:** "every row is one-hot and nothing learns".
+#
 # **Follow-up:** your colleague shows that the norm of the gradient of W_Q is larger without scaling, and concludes that scaling is harmful. What do you plot instead?
 
 # %% [markdown]
@@ -1206,7 +1409,9 @@ assert min(easy) > 0.9 > 0.67 > max(hard)
 rng = np.random.default_rng(0)
 q, k = rng.normal(size=(2, 1000, 64)) * 5  # both grown five-fold, as may happen in training
 unit = [x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (q, k)]
-print(f"largest |score|: scaled {abs(scaled_dot(q, k)).max():.0f}, QK-norm with g = 10: {10 * abs(dot(*unit)).max():.1f}")
+print(
+    f"largest |score|: scaled {abs(scaled_dot(q, k)).max():.0f}, QK-norm with g = 10: {10 * abs(dot(*unit)).max():.1f}"
+)
 capped, slope_left = 50 * np.tanh(np.array([10, 50, 150]) / 50), 1 - np.tanh(np.array([10, 50, 150]) / 50) ** 2
 print("soft-capping the scores 10, 50, 150 at 50:", capped, "; derivative left:", slope_left)
 
@@ -1223,11 +1428,15 @@ print("no key fits, scores -4, -5, -6: softmax", softmax(nothing_fits), "; with 
 # %% [markdown]
 # ## Does additive attention need a scale?
 #
-# **Bahdanau's score** is $s=v^\top\tanh(z)$ with $z=W_aq+U_ak$ and $d_a$ hidden units. Each hidden unit lies in $(-1,1)$. So is the score bounded by 1? No:
-# it is a sum of $d_a$ such units with weights $v_i$, so $|s|<\sum_i|v_i|=\lVert v\rVert_1$, and no smaller bound holds, since $z$ can push each unit towards the sign of its $v_i$.
+# **Bahdanau's score** is $s=v^\top\tanh(z)$ with $z=W_aq+U_ak$ and $d_a$ hidden units. Each hidden unit lies in
+# $(-1,1)$. So is the score bounded by 1? No: it is a sum of $d_a$ such units with weights $v_i$, so
+# $|s|<\sum_i|v_i|=\lVert v\rVert_1$, and no smaller bound holds, since $z$ can push each unit towards the sign of its
+# $v_i$.
 #
-# The typical size follows as in the proof. Let the $v_i$ be independent with mean 0 and variance $\sigma_v^2$, independent of $z$: then
-# $\operatorname{Var}s=d_a\,\sigma_v^2\,E[\tanh^2z]$. For $W_aq$ and $U_ak$ of variance 1 each, $z\sim\mathcal N(0,2)$ and $E[\tanh^2z]=0.52=0.72^2$.
+# The typical size follows as in the proof. Let the $v_i$ be independent with mean 0 and variance $\sigma_v^2$,
+# independent of $z$: then $\operatorname{Var}s=d_a\,\sigma_v^2\,E[\tanh^2z]$. For $W_aq$ and $U_ak$ of variance 1
+# each, $z\sim\mathcal N(0,2)$ and $E[\tanh^2z]=0.52=0.72^2$.
+
 
 # %%
 def additive_scores(d_a, sd_v, seed, pairs=2500):
@@ -1244,20 +1453,28 @@ print("d_a                      ", HIDDEN)
 print("sd of the score, v ~ N(0, 1)    ", plain.mean(0).round(1))
 print("sd of the score, v ~ N(0, 1/d_a)", small.round(2))
 
+# %%
 fig, ax = plt.subplots(figsize=(6.5, 3.3))
 ax.loglog(HIDDEN, plain.mean(0), label="v ~ N(0, 1)", markersize=8)
 ax.loglog(HIDDEN, small, label="v ~ N(0, 1/d_a)", markersize=8)
 ax.loglog(HIDDEN, 0.72 * np.sqrt(HIDDEN), "k:", marker="", label="0.72 √d_a")
 ax.set_xticks(HIDDEN, [str(d) for d in HIDDEN])
 ax.minorticks_off()
-ax.set(xlabel="hidden units d_a", ylabel="sd of the additive score", title="Not tanh but a small v keeps the score small")
+ax.set(
+    xlabel="hidden units d_a", ylabel="sd of the additive score", title="Not tanh but a small v keeps the score small"
+)
 ax.legend(fontsize=9)
-show(fig, "Spread of additive scores against hidden units: grows as 0.72 root d_a for unit-variance v, stays at 0.72 for small v.")
+show(
+    fig,
+    "Spread of additive scores against hidden units: grows as 0.72 root d_a for unit-variance v, stays at 0.72 for small v.",
+)
 
 # %% [markdown] claims="C075"
-# **C075 · false.** *“Additive attention needs no scaling, as tanh keeps the scores within −1 and 1.”* It keeps the *hidden units* there. The score is bounded by
-# $\lVert v\rVert_1$, and with $v\sim\mathcal N(0,1)$ its sd is 2.9, 5.8, 11.5, 23 for $d_a=16,64,256,1024$: the same $\sqrt{d_a}$ growth as for the dot product. What keeps it small in
-# practice is a small initial $v$, of variance $1/d_a$: then the sd is 0.72 at every size. That is the scale, folded into the initialisation.
+# **C075 · false.** *“Additive attention needs no scaling, as tanh keeps the scores within −1 and 1.”* It keeps the
+# *hidden units* there. The score is bounded by $\lVert v\rVert_1$, and with $v\sim\mathcal N(0,1)$ its sd is 2.9,
+# 5.8, 11.5, 23 for $d_a=16,64,256,1024$: the same $\sqrt{d_a}$ growth as for the dot product. What keeps it small in
+# practice is a small initial $v$, of variance $1/d_a$: then the sd is 0.72 at every size. That is the scale, folded
+# into the initialisation.
 
 # %%
 claim("C075", plain.mean(0), 0.7211 * np.sqrt(HIDDEN), 0.6, what="sd for d_a = 16, 64, 256, 1024, v of variance 1")
@@ -1266,7 +1483,9 @@ claim("C075", growth, 0.5, 0.02, what="exponent of the growth, three seeds")
 claim("C075", small, 0.72, 0.03, what="sd with v of variance 1/d_a: the same at every size")
 v = np.random.default_rng(0).normal(size=64)
 reached = float(v @ np.tanh(20 * np.sign(v)))
-claim("C075", reached / additive_score_bound(v), 1, 1e-9, what="score over its bound ‖v‖₁ when z follows the signs of v")
+claim(
+    "C075", reached / additive_score_bound(v), 1, 1e-9, what="score over its bound ‖v‖₁ when z follows the signs of v"
+)
 
 # %% [markdown] question="Q034" kind="derive" minutes=5
 # ### Does additive attention need a √d factor?
@@ -1281,39 +1500,50 @@ claim("C075", reached / additive_score_bound(v), 1, 1e-9, what="score over its b
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# Tanh bounds each hidden unit by one, not the score. The score is v transposed tanh, a sum of d_a units weighted by v, so its bound is the L1 norm of
-# v, which grows with d_a. Its typical size follows from the variance argument: d_a times the variance of v times the mean of tanh squared, about 0.52 for usual
-# inputs. With unit-variance v the standard deviation is 0.72 root d_a, 23 at 1024, so it saturates the softmax just like a raw dot product. With v of
-# variance one over d_a it is 0.72 for every size. So additive attention carries its scale in the initialisation of v. It is not the tanh
-# that does the job. Whether one writes a factor or a small v is a matter of parametrisation.
+# Tanh bounds each hidden unit by one, not the score. The score is v transposed tanh, a sum of d_a units weighted by
+# v, so its bound is the L1 norm of v, which grows with d_a. Its typical size follows from the variance argument: d_a
+# times the variance of v times the mean of tanh squared, about 0.52 for usual inputs. With unit-variance v the
+# standard deviation is 0.72 root d_a, 23 at 1024, so it saturates the softmax just like a raw dot product. With v of
+# variance one over d_a it is 0.72 for every size. So additive attention carries its scale in the initialisation of v.
+# It is not the tanh that does the job. Whether one writes a factor or a small v is a matter of parametrisation.
 # </details>
 # <details><summary>Full answer</summary>
 #
 # $s=\sum_{i=1}^{d_a}v_i\tanh z_i$.
-# - **Bound.** $|s|\le\sum_i|v_i||\tanh z_i|<\lVert v\rVert_1$ for $v\neq0$. It is the least upper bound: $z_i\to\pm\infty$ with the sign of $v_i$ comes arbitrarily near.
-# - **Variance.** For $v_i$ with mean 0, variance $\sigma_v^2$, uncorrelated, independent of $z$: $E[s]=0$, and the covariances of different terms vanish through $E[v_iv_j]=0$, whatever
-#   the correlations of the hidden units. $\operatorname{Var}s=\sigma_v^2\sum_iE[\tanh^2z_i]$.
-# - **Numbers.** For $z\sim\mathcal N(0,2)$, $E[\tanh^2z]=0.520$, root 0.721. So sd $=0.72\,\sigma_v\sqrt{d_a}$: 2.9, 5.8, 11.5, 23.1 for $d_a=16,64,256,1024$ at $\sigma_v=1$.
-# - **Initialisation.** $\sigma_v^2=1/d_a$, the usual fan-in rule, gives 0.72 at every size. Bahdanau's paper even started $v$ at zero: uniform weights at first, and no factor needed.
-# - For one fixed $v$ and uncorrelated hidden units the spread over inputs is about $0.72\lVert v\rVert_2$; the bound is $\lVert v\rVert_1$, larger by up to $\sqrt{d_a}$. After training $v$ may grow, and then
-#   the softmax sharpens as anywhere else.
+# - **Bound.** $|s|\le\sum_i|v_i||\tanh z_i|<\lVert v\rVert_1$ for $v\neq0$. It is the least upper bound:
+#   $z_i\to\pm\infty$ with the sign of $v_i$ comes arbitrarily near.
+# - **Variance.** For $v_i$ with mean 0, variance $\sigma_v^2$, uncorrelated, independent of $z$: $E[s]=0$, and the
+#   covariances of different terms vanish through $E[v_iv_j]=0$, whatever the correlations of the hidden units.
+#   $\operatorname{Var}s=\sigma_v^2\sum_iE[\tanh^2z_i]$.
+# - **Numbers.** For $z\sim\mathcal N(0,2)$, $E[\tanh^2z]=0.520$, root 0.721. So sd $=0.72\,\sigma_v\sqrt{d_a}$: 2.9,
+#   5.8, 11.5, 23.1 for $d_a=16,64,256,1024$ at $\sigma_v=1$.
+# - **Initialisation.** $\sigma_v^2=1/d_a$, the usual fan-in rule, gives 0.72 at every size. Bahdanau's paper even
+#   started $v$ at zero: uniform weights at first, and no factor needed.
+# - For one fixed $v$ and uncorrelated hidden units the spread over inputs is about $0.72\lVert v\rVert_2$; the bound
+#   is $\lVert v\rVert_1$, larger by up to $\sqrt{d_a}$. After training $v$ may grow, and then the softmax sharpens as
+#   anywhere else.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: bound by the L1 norm of v, sd proportional to root d_a for fixed-variance v, and initialisation named as what replaces the factor.
+# - **Strong hire**: bound by the L1 norm of v, sd proportional to root d_a for fixed-variance v, and initialisation
+#   named as what replaces the factor.
 # - **Lean hire**: sees that only the hidden units are bounded, but gives no growth rate.
 # - **No hire**: "tanh bounds the scores to ±1, so no scaling is needed".
 # </details>
 #
 # **Red flag:** quoting the 2017 remark that additive attention beats unscaled dot products for large $d_k$ as a proof that tanh does the scaling.
+#
 # **Follow-up:** is it still true for v = (1, 1, …, 1)? (The bound is d_a. The sd over inputs grows as √d_a only if the hidden units are uncorrelated; else up to d_a.)
 
 # %% [markdown]
 # ## From memory
 #
-# **Who is right?** A colleague's function says in its docstring "puts −∞ above the diagonal" and adds $-10^9$ in its code. Is the docstring wrong, or the
-# code? *Either* choice works under a causal mask, where the diagonal is always visible, so no row is empty and $-\infty$ is safe. But text and code must agree, since
-# the two differ exactly where somebody will reuse the function: in empty rows. Below is a typical answer from memory. Find its four weak points before you read on.
+# **Who is right?** A colleague's function says in its docstring "puts −∞ above the diagonal" and adds $-10^9$ in its
+# code. Is the docstring wrong, or the code? *Either* choice works under a causal mask, where the diagonal is always
+# visible, so no row is empty and $-\infty$ is safe. But text and code must agree, since the two differ exactly where
+# somebody will reuse the function: in empty rows. Below is a typical answer from memory. Find its four weak points
+# before you read on.
+
 
 # %%
 def from_memory(q, k, v, causal=False):
@@ -1340,6 +1570,7 @@ def attempt(what, *shapes, **options):
         same = False
     return same
 
+
 # %%
 three = attempt("3-D, 4 queries, 4 keys, causal", (2, 4, 8), (2, 4, 8), (2, 4, 3), causal=True)
 four = attempt("4-D, with a head axis", (2, 3, 4, 8), (2, 3, 4, 8), (2, 3, 4, 8))
@@ -1351,9 +1582,11 @@ for dtype in (np.float32, np.float64):  # a row in which nothing is allowed, by 
 print("empty row by the rule of attn_core: ", softmax(np.array([1.0, 2, 3]) - np.inf))
 
 # %% [markdown] claims="C112"
-# **C112 · imprecise.** *“The usual NumPy solution from memory, with transpose(0, 2, 1) and −1e9 above the diagonal, is correct.”* It is, for 3-D arrays with $n=m$. The
-# fixed transpose fails with a head axis and without a batch axis; the $n\times n$ mask fails for a cache; the docstring promises −∞ and the code adds −1e9; and if such a mask covers a whole row,
-# float64 returns the weights *as if nothing were masked* (float32 rounds them to uniform). The cures: swap the last two axes, a boolean mask with $j\le i+m-n$, and a rule for empty rows.
+# **C112 · imprecise.** *“The usual NumPy solution from memory, with transpose(0, 2, 1) and −1e9 above the diagonal,
+# is correct.”* It is, for 3-D arrays with $n=m$. The fixed transpose fails with a head axis and without a batch axis;
+# the $n\times n$ mask fails for a cache; the docstring promises −∞ and the code adds −1e9; and if such a mask covers
+# a whole row, float64 returns the weights *as if nothing were masked* (float32 rounds them to uniform). The cures:
+# swap the last two axes, a boolean mask with $j\le i+m-n$, and a rule for empty rows.
 
 # %%
 claim("C112", [three, four, two, cached], [True, False, False, False], what="right for: 3-D, 4-D, 2-D, a cache")
@@ -1365,7 +1598,8 @@ claim("C112", leaked, softmax(np.array([1.0, 2, 3])), 1e-6, what="−1e9 on a wh
 #
 # <details><summary>Hint 1 · direction</summary>
 #
-# Four lines: scores, mask, softmax, mixture. Write the shape behind each. Which transpose works for any number of axes?
+# Four lines: scores, mask, softmax, mixture. Write the shape behind each. Which transpose works for any number of
+# axes?
 # </details>
 # <details><summary>Hint 2 · insight</summary>
 #
@@ -1373,11 +1607,13 @@ claim("C112", leaked, softmax(np.array([1.0, 2, 3])), 1e-6, what="−1e9 on a wh
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# Scores are q times k with its last two axes swapped, divided by the root of the key size, taken from the last axis of q. If there is a mask, I use a boolean one,
-# true means may attend, broadcast to n by m, and put minus infinity where it is false. Stable softmax over the last axis: subtract the row maximum, but zero where the
-# maximum is minus infinity; exponentiate; divide by the sum, or by one where it is zero. So an empty row gives zeros rather than NaN. Output: weights times v. I return
-# output and weights. The causal mask for n queries over m keys is j at most i plus m minus n, aligned at the bottom right, so that it also works with a cache. Tests: rows
-# sum to one, d_v different from d_k, n different from m, huge scores, an empty row, and changing a future key must not change the output.
+# Scores are q times k with its last two axes swapped, divided by the root of the key size, taken from the last axis
+# of q. If there is a mask, I use a boolean one, true means may attend, broadcast to n by m, and put minus infinity
+# where it is false. Stable softmax over the last axis: subtract the row maximum, but zero where the maximum is minus
+# infinity; exponentiate; divide by the sum, or by one where it is zero. So an empty row gives zeros rather than NaN.
+# Output: weights times v. I return output and weights. The causal mask for n queries over m keys is j at most i plus
+# m minus n, aligned at the bottom right, so that it also works with a cache. Tests: rows sum to one, d_v different
+# from d_k, n different from m, huge scores, an empty row, and changing a future key must not change the output.
 # </details>
 # <details><summary>Full answer</summary>
 #
@@ -1396,25 +1632,29 @@ claim("C112", leaked, softmax(np.array([1.0, 2, 3])), 1e-6, what="−1e9 on a wh
 #     return np.arange(m) <= np.arange(n)[:, None] + (m - n)
 # ```
 # - `swapaxes` instead of `transpose(0, 2, 1)` or `.T`: one function for 2-D, 3-D and 4-D input.
-# - A Python float or `math.sqrt` keeps float32 input float32; `np.sqrt` of an int gives a float64 *scalar*, which NumPy 2 lets promote the result to float64. So write
-#   `math.sqrt(q.shape[-1])` if the dtype matters.
-# - A boolean mask cannot be added by mistake; an additive one (0 or −∞) is a *bias*. If both kinds are accepted, tell them apart by dtype.
+# - A Python float or `math.sqrt` keeps float32 input float32; `np.sqrt` of an int gives a float64 *scalar*, which
+#   NumPy 2 lets promote the result to float64. So write `math.sqrt(q.shape[-1])` if the dtype matters.
+# - A boolean mask cannot be added by mistake; an additive one (0 or −∞) is a *bias*. If both kinds are accepted, tell
+#   them apart by dtype.
 # - Cost: $nm(d_k+d_v)$ multiply-adds and an $n\times m$ array, which is what a fused kernel avoids.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: runs at once for 2-D to 4-D and n ≠ m, stable, empty-row policy stated, and proposes the leak test (change a future key) unasked.
+# - **Strong hire**: runs at once for 2-D to 4-D and n ≠ m, stable, empty-row policy stated, and proposes the leak
+#   test (change a future key) unasked.
 # - **Lean hire**: right for one rank, stable; mask or n ≠ m needs a hint.
 # - **No hire**: unstable softmax or wrong axis, and does not notice when the rows are checked.
 # </details>
 #
 # **Red flag:** multiplying the *weights* by the mask after the softmax. Forbidden keys have then taken their share, and the rows sum to less than one.
+#
 # **Follow-up:** which of your lines would a fused kernel not have? (The one that stores n × m scores.)
 
 # %% [markdown]
 # ## From a blank board
 #
-# Everything above, told in one go, is the classic opening question. The order of the argument matters more than its length:
+# Everything above, told in one go, is the classic opening question. The order of the argument matters more than its
+# length:
 #
 # problem → weighted read → learned score → query, key, value → variance → scale → mask → heads → cost and limit.
 
@@ -1423,49 +1663,64 @@ claim("C112", leaked, softmax(np.array([1.0, 2, 3])), 1e-6, what="−1e9 on a wh
 #
 # <details><summary>Hint 1 · direction</summary>
 #
-# Start with what one fixed vector cannot do. Each later piece should answer a problem that the piece before it leaves open.
+# Start with what one fixed vector cannot do. Each later piece should answer a problem that the piece before it leaves
+# open.
 # </details>
 # <details><summary>Hint 2 · insight</summary>
 #
-# The chain: bottleneck, weighted read, score, separate roles (query, key, value), variance and root, mask, then "one softmax gives only one kind of look" and heads.
+# The chain: bottleneck, weighted read, score, separate roles (query, key, value), variance and root, mask, then "one
+# softmax gives only one kind of look" and heads.
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# A recurrent encoder squeezes a whole sentence into one vector, so long sentences lose. Instead, let the decoder read all encoder states, as a weighted mean, with
-# weights from a softmax over scores. The score is a learned similarity; the cheapest is a dot product. One vector playing three roles is too tight, so three
-# projections: query, key, value. Random dot products have variance d_k, so divide by the root, or the softmax saturates and its scores starve. Queries from the same sequence: self-attention; from
-# another: cross-attention. Forbidden positions get minus infinity before the softmax. One softmax gives one pattern per position; so h heads of size d over h, each in its own subspace, concatenated
-# and mixed by W_O, at the same cost. Time n squared d, memory n squared, path length one. Limitation: quadratic in length, and blind to order without positions.
+# A recurrent encoder squeezes a whole sentence into one vector, so long sentences lose. Instead, let the decoder read
+# all encoder states, as a weighted mean, with weights from a softmax over scores. The score is a learned similarity;
+# the cheapest is a dot product. One vector playing three roles is too tight, so three projections: query, key, value.
+# Random dot products have variance d_k, so divide by the root, or the softmax saturates and its scores starve.
+# Queries from the same sequence: self-attention; from another: cross-attention. Forbidden positions get minus
+# infinity before the softmax. One softmax gives one pattern per position; so h heads of size d over h, each in its
+# own subspace, concatenated and mixed by W_O, at the same cost. Time n squared d, memory n squared, path length one.
+# Limitation: quadratic in length, and blind to order without positions.
 # </details>
 # <details><summary>Full answer</summary>
 #
 # **First five minutes.**
-# 1. *Problem.* Encoder states $h_1..h_m$, decoder state $s$. A fixed-size summary is a bottleneck: its capacity does not grow with $m$.
-# 2. *Weighted read.* $c=\sum_ja_jh_j$, $a=\operatorname{softmax}(e)$, $e_j=\text{score}(s,h_j)$. Differentiable, so it is learned end to end.
-# 3. *Score.* Additive $v^\top\tanh(W s+Uh_j)$, or bilinear $s^\top Wh_j$. The second is a matrix product for all pairs at once.
-# 4. *Roles.* $W=W_QW_K^\top$ of rank at most $d_k$: $q=W_Q^\top s$, $k_j=W_K^\top h_j$; and what is read need not be what is matched: $v_j=W_V^\top h_j$. So $O=\operatorname{softmax}(QK^\top)V$.
-# 5. *Scale.* $\operatorname{Var}(q\cdot k)=d_k$ for independent, centred, unit-variance components; gaps of $\sqrt{d_k}$ saturate; $J=\operatorname{diag}(a)-aa^\top\to0$ starves $W_Q,W_K$. Divide by $\sqrt{d_k}$.
+# 1. *Problem.* Encoder states $h_1..h_m$, decoder state $s$. A fixed-size summary is a bottleneck: its capacity does
+#    not grow with $m$.
+# 2. *Weighted read.* $c=\sum_ja_jh_j$, $a=\operatorname{softmax}(e)$, $e_j=\text{score}(s,h_j)$. Differentiable, so
+#    it is learned end to end.
+# 3. *Score.* Additive $v^\top\tanh(W s+Uh_j)$, or bilinear $s^\top Wh_j$. The second is a matrix product for all
+#    pairs at once.
+# 4. *Roles.* $W=W_QW_K^\top$ of rank at most $d_k$: $q=W_Q^\top s$, $k_j=W_K^\top h_j$; and what is read need not be
+#    what is matched: $v_j=W_V^\top h_j$. So $O=\operatorname{softmax}(QK^\top)V$.
+# 5. *Scale.* $\operatorname{Var}(q\cdot k)=d_k$ for independent, centred, unit-variance components; gaps of
+#    $\sqrt{d_k}$ saturate; $J=\operatorname{diag}(a)-aa^\top\to0$ starves $W_Q,W_K$. Divide by $\sqrt{d_k}$.
 # 6. *Self or cross* is only where $Q$ and $K,V$ come from. *Mask*: $+M$ before the softmax; causal $j\le i+m-n$.
 #
-# **Last three minutes.** One row of weights is one compromise between all reasons to look. Heads: $h$ projections to $d_k=d_v=d/h$, each with its own softmax; concatenate to $n\times d$, multiply
-# by $W_O$ ($d\times d$). Four $d\times d$ matrices whatever $h$ is, and $n^2d$ multiply-adds for scores and for mixing, each, whatever $h$ is; the scale is now $\sqrt{d/h}$.
-# Costs: time $n^2d+nd^2$, weights $hn^2$ numbers, path length 1, no sequential steps. Limits: quadratic in $n$; permutation-equivariant, so positions must be added.
+# **Last three minutes.** One row of weights is one compromise between all reasons to look. Heads: $h$ projections to
+# $d_k=d_v=d/h$, each with its own softmax; concatenate to $n\times d$, multiply by $W_O$ ($d\times d$). Four
+# $d\times d$ matrices whatever $h$ is, and $n^2d$ multiply-adds for scores and for mixing, each, whatever $h$ is; the
+# scale is now $\sqrt{d/h}$. Costs: time $n^2d+nd^2$, weights $hn^2$ numbers, path length 1, no sequential steps.
+# Limits: quadratic in $n$; permutation-equivariant, so positions must be added.
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: every step is motivated by the one before, the variance argument is derived rather than quoted, shapes are right through the heads, one limitation named, in time.
-# - **Lean hire**: all pieces in a sensible order, but the root or the heads are quoted without a derivation, or the time runs out before the heads.
+# - **Strong hire**: every step is motivated by the one before, the variance argument is derived rather than quoted,
+#   shapes are right through the heads, one limitation named, in time.
+# - **Lean hire**: all pieces in a sensible order, but the root or the heads are quoted without a derivation, or the
+#   time runs out before the heads.
 # - **No hire**: writes the final formula first and cannot say why any part is there.
 # </details>
 #
 # **Red flag:** "heads add parameters, that is why they help". At $d_k=d/h$ the count is the same.
+#
 # **Follow-up:** remove the softmax. What can you now reorder, and what do you lose? (Q(KᵀV), linear time; no competition, unbounded scale.)
 
 # %% [markdown]
 # ## Pitfalls
 #
-# Mistakes that run without an error. Three are executed here; three more were taken apart above: the norm of the gradient of $W_Q$, the loss on
-# the weights, and $W_Q=W_K$.
+# Mistakes that run without an error. Three are executed here; three more were taken apart above: the norm of the
+# gradient of $W_Q$, the loss on the weights, and $W_Q=W_K$.
 
 # %%
 rng = np.random.default_rng(0)
@@ -1507,22 +1762,29 @@ except ValueError as error:
 # | chat, one new token over a cache of 4,096, head size 128 | $1\times128$; $4096\times128$ | $1\times4096$ | 11.3 |
 #
 # **What to do (2026), and what it rests on.**
-# - Call the library's fused attention and leave its default scale, $1/\sqrt{d_k}$ with $d_k$ of the head. Set it yourself only if your initialisation or µP asks for it; never do both.
-# - Log the largest score and the entropy of a few heads. Growing scores announce an unstable run earlier than the loss; QK-norm or a cap is then the usual cure (measured above: bounded).
+# - Call the library's fused attention and leave its default scale, $1/\sqrt{d_k}$ with $d_k$ of the head. Set it
+#   yourself only if your initialisation or µP asks for it; never do both.
+# - Log the largest score and the entropy of a few heads. Growing scores announce an unstable run earlier than the
+#   loss; QK-norm or a cap is then the usual cure (measured above: bounded).
 # - Judge saturation by the *median* gradient of the scores, not by the norm of a weight's gradient (C003).
 #
-# **An incident.** Float16, head size 128, NaN after a day. The largest entries of q and k had grown to 30: $128\cdot30\cdot30=115{,}200>65{,}504$. Scaling q before the product gives 10,182, and the run
-# continues. The cause was growth, so a cap or a norm on q and k is the cure; bfloat16 only removes the symptom.
+# **An incident.** Float16, head size 128, NaN after a day. The largest entries of q and k had grown to 30:
+# $128\cdot30\cdot30=115{,}200>65{,}504$. Scaling q before the product gives 10,182, and the run continues. The cause
+# was growth, so a cap or a norm on q and k is the cure; bfloat16 only removes the symptom.
 
 # %% [markdown]
 # ## Takeaways
 #
 # 1. Softmax sees gaps and nothing else: 45 against 44.9 is 0.525 against 0.475 ([Softmax](#Softmax), C094).
-# 2. $\operatorname{Var}(q\cdot k)=d_k$ needs independence of $q$ and $k$, mean 0, variance 1, and uncorrelated components on one side; no normality, and nothing about the data
-#    ([The variance proof](#The-variance-proof), [When the assumptions fail](#When-the-assumptions-fail)).
-# 3. A saturated row is deaf in *every* entry, the winner's too: norm of $J$ at most $2(1-\max a)$ ([The Jacobian and saturation](#The-Jacobian-and-saturation)).
-# 4. What starves is the score path of most rows. Values and residual learn on, and the norm of $W_Q$'s gradient misleads ([Saturation starves the scores](#Saturation-starves-the-scores)).
-# 5. The scale can live elsewhere, in $W_Q$, in $v$, in a norm, but a small learning rate is not such a place ([Can the scale be skipped?](#Can-the-scale-be-skipped?)).
+# 2. $\operatorname{Var}(q\cdot k)=d_k$ needs independence of $q$ and $k$, mean 0, variance 1, and uncorrelated
+#    components on one side; no normality, and nothing about the data ([The variance proof](#The-variance-proof),
+#    [When the assumptions fail](#When-the-assumptions-fail)).
+# 3. A saturated row is deaf in *every* entry, the winner's too: norm of $J$ at most $2(1-\max a)$
+#    ([The Jacobian and saturation](#The-Jacobian-and-saturation)).
+# 4. What starves is the score path of most rows. Values and residual learn on, and the norm of $W_Q$'s gradient
+#    misleads ([Saturation starves the scores](#Saturation-starves-the-scores)).
+# 5. The scale can live elsewhere, in $W_Q$, in $v$, in a norm, but a small learning rate is not such a place
+#    ([Can the scale be skipped?](#Can-the-scale-be-skipped?)).
 
 # %% [markdown]
 # ## Cheat sheet
@@ -1543,7 +1805,8 @@ except ValueError as error:
 # %% [markdown]
 # ## Check yourself
 #
-# Mark each row from 1 (cannot) over 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below in three days.
+# Mark each row from 1 (cannot) over 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come
+# back to what is below in three days.
 #
 # | I can | 1–5 | if below 4 |
 # |---|---|---|
@@ -1558,9 +1821,13 @@ except ValueError as error:
 # %% [markdown]
 # ## Now you
 #
-# Open [your copy of the assignment](../work/06_scaling/06_scaling.ipynb) (made by `make study`; the [released exercise](../exercises/06_scaling/06_scaling.ipynb) stays untouched): six small
-# functions and the written proof. A check tells you at once whether you are right and, if not, which mistake it is.
+# Open [your copy of the assignment](../work/06_scaling/06_scaling.ipynb) (made by `make study`; the
+# [released exercise](../exercises/06_scaling/06_scaling.ipynb) stays untouched): six small functions and the written
+# proof. A check tells you at once whether you are right and, if not, which mistake it is.
 #
-# **Sources.** Vaswani et al. 2017, *Attention Is All You Need*, section 3.2.1 and footnote 4 (formula, variance). Bahdanau, Cho and Bengio 2015, appendix A.1.2 (additive score) and B.1 (its initialisation).
-# Raffel et al. 2020 (T5). Henry et al. 2020, *Query-Key Normalization for Transformers*. Yang et al. 2022, *Tensor Programs V* (µP). Gemma Team 2024, *Gemma 2* (soft-capping). Xiao et al. 2024, *Efficient Streaming
-# Language Models with Attention Sinks*. Martins and Astudillo 2016, *From Softmax to Sparsemax*. Zhou et al. 2018, *Deep Interest Network* (no normalisation).
+# **Sources.** Vaswani et al. 2017, *Attention Is All You Need*, section 3.2.1 and footnote 4 (formula, variance).
+# Bahdanau, Cho and Bengio 2015, appendix A.1.2 (additive score) and B.1 (its initialisation). Raffel et al. 2020
+# (T5). Henry et al. 2020, *Query-Key Normalization for Transformers*. Yang et al. 2022, *Tensor Programs V* (µP).
+# Gemma Team 2024, *Gemma 2* (soft-capping). Xiao et al. 2024, *Efficient Streaming Language Models with Attention
+# Sinks*. Martins and Astudillo 2016, *From Softmax to Sparsemax*. Zhou et al. 2018, *Deep Interest Network* (no
+# normalisation).

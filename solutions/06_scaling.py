@@ -32,6 +32,7 @@ from autograder import check, hint
 #
 # By hand: `softmax([[0, 0], [0, ln 3]])` is `[[0.5, 0.5], [0.25, 0.75]]`.
 
+
 # %% answer="scaling.softmax"
 def softmax(scores, axis=-1):
     """Weights that sum to one along `axis`; same shape and dtype as `scores`."""
@@ -55,6 +56,7 @@ check("scaling.softmax", softmax)
 #
 # By hand: `a = [0.5, 0.5]` gives `[[0.25, -0.25], [-0.25, 0.25]]`.
 
+
 # %% answer="scaling.softmax_jacobian"
 def softmax_jacobian(a):
     """(..., n) weights -> (..., n, n) derivatives of weight i with respect to score j."""
@@ -75,6 +77,7 @@ check("scaling.softmax_jacobian", softmax_jacobian)
 #
 # By hand: `q = [[1, 0], [0, 2]]`, `k = [[1, 5], [5, 3]]` has the dot products 1 and 6, so the variance is 12.5.
 
+
 # %% answer="scaling.dot_variance"
 def dot_variance(q, k):
     """(N, d), (N, d) -> the sample variance of the N row-wise dot products, a float."""
@@ -94,6 +97,7 @@ check("scaling.dot_variance", dot_variance)
 # $q k^\top / \sqrt{d_k}$ of shape `(..., n, m)`. Gradients must reach both.
 #
 # By hand, with $d_k = 4$: `q = [[2, 0, 0, 0], [0, 2, 0, 0]]`, `k = [[3, 1, 0, 0], [5, 0, 0, 0]]` gives `[[3, 5], [1, 0]]`.
+
 
 # %% answer="scaling.scaled_scores"
 def scaled_scores(q, k):
@@ -116,11 +120,14 @@ check("scaling.scaled_scores", scaled_scores)
 # By hand, with $d_k = 1$: `q = [[0], [ln 3]]`, `k = [[0], [1]]`, `v = [[4], [8]]` gives the weights `[[0.5, 0.5], [0.25, 0.75]]` and the
 # output `[[6], [7]]`.
 
+
 # %% answer="scaling.attention"
 def scaled_dot_product_attention(q, k, v, mask=None):
     """(..., n, d_k), (..., m, d_k), (..., m, d_v), mask -> output (..., n, d_v), weights (..., n, m)."""
     ### BEGIN SOLUTION
-    root = np.sqrt(np.asarray(q.shape[-1], dtype=q.dtype))  # in q's dtype: NumPy would turn float32 / float64 into float64
+    root = np.sqrt(
+        np.asarray(q.shape[-1], dtype=q.dtype)
+    )  # in q's dtype: NumPy would turn float32 / float64 into float64
     scores = q @ np.swapaxes(k, -1, -2) / root  # (..., n, d_k) @ (..., d_k, m) -> (..., n, m)
     if mask is not None:
         scores = np.where(mask, scores, np.asarray(-np.inf, dtype=scores.dtype))
@@ -139,6 +146,7 @@ check("scaling.attention", scaled_dot_product_attention)
 # `additive_score_bound(v)` returns the least upper bound of $|v^\top \tanh(z)|$ over **all** z, as a Python float.
 #
 # By hand: for `v = [1, 0]` it is 1. What is it for `v = [1, -1]`?
+
 
 # %% answer="scaling.additive_bound"
 def additive_score_bound(v):

@@ -1,4 +1,4 @@
-"""On which inputs is an answer wrong? The simplest feature that all failures have and no success has.
+"""On which inputs is an answer wrong? The simplest feature that all failures have and hardly any success.
 
 It names mistakes that nobody foresaw: "is right except when n = m > 1", "… when axis is negative", "… for tiny values".
 """
@@ -6,6 +6,7 @@ It names mistakes that nobody foresaw: "is right except when n = m > 1", "… wh
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
@@ -19,6 +20,9 @@ from autograder.checking.task import Task
 
 ASK = "Which line of your code treats this case differently, or does not think of it?"
 LEAST_FAILED, LEAST_PASSED = 2, 4  # fewer inputs than that prove no pattern
+LUCKY = (
+    0.1  # the share of the successes that may have the feature all the same: a slice of one entry hides many mistakes
+)
 BATCH_WORDS = {1: "one batch axis", 2: "two batch axes", 3: "three batch axes"}
 
 
@@ -32,9 +36,11 @@ def pattern(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
     if len(failed) < LEAST_FAILED or len(innocent) < LEAST_PASSED:
         return None
     first, *rest = (list(_features(task, t)) for t in failed.values())
-    shared = set(first).intersection(*rest).difference(*(_features(task, t) for t in innocent))
-    found = next((feature for feature in first if feature in shared), None)
-    return (f"is right except {found}", ASK) if found else None
+    shared = set(first).intersection(*rest)
+    luck = Counter(feature for t in innocent for feature in _features(task, t) if feature in shared)
+    allowed = min(LUCKY * len(innocent), LUCKY * 2 * len(failed))
+    likely = [feature for feature in first if feature in shared and luck[feature] <= allowed]
+    return (f"is right except {min(likely, key=luck.__getitem__)}", ASK) if likely else None
 
 
 def _features(task: Task, trial: Trial) -> Iterator[str]:

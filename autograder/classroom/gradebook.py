@@ -164,25 +164,33 @@ class Gradebook:
 
     def _submitted(self, student: str) -> Any:
         """The student's copy of the notebook in the database, with a row for every cell; made where it is missing."""
-        session, slug = self.database.db, self.topic.slug
+        slug = self.topic.slug
         source = self.database.find_notebook(slug, slug)
-        try:
-            submission = self.database.find_submission(slug, student)
-        except MissingEntry:
-            person = session.get(Student, student) or Student(id=student)
-            submission = SubmittedAssignment(assignment=source.assignment, student=person)
-            session.add(submission)
+        session = self.database.db
+        if session.get(Student, student) is None:
+            self._add(Student(id=student))
+        mine = {"assignment_id": source.assignment_id, "student_id": student}
+        submission = session.query(SubmittedAssignment).filter_by(**mine).one_or_none()
+        submission = submission or self._add(SubmittedAssignment(**mine))
         submission.timestamp = _handed_in(self.tree.submission(student, slug).parent) or submission.timestamp
-        book = next((b for b in submission.notebooks if b.notebook is source), None)
-        if book is None:
-            book = SubmittedNotebook(notebook=source, assignment=submission)
-        have = {grade.cell_id for grade in book.grades} | {comment.cell_id for comment in book.comments}
-        for rows, cells in ((Grade, source.grade_cells), (Comment, source.solution_cells)):
+        mine = {"assignment_id": submission.id, "notebook_id": source.id}
+        book = session.query(SubmittedNotebook).filter_by(**mine).one_or_none() or self._add(SubmittedNotebook(**mine))
+        for row, cells, rows in (
+            (Grade, source.grade_cells, book.grades),
+            (Comment, source.solution_cells, book.comments),
+        ):
+            have = {found.cell_id for found in rows}
             for cell in cells:
                 if cell.id not in have:
-                    rows(cell=cell, notebook=book)
+                    session.add(row(cell_id=cell.id, notebook_id=book.id))
         session.flush()
+        session.expire(book)  # so that it sees its new rows
         return book
+
+    def _add(self, row: Any) -> Any:
+        self.database.db.add(row)
+        self.database.db.flush()  # gives it its id
+        return row
 
     def _keep_material(self, book: Any, submission: Submission) -> set[str]:
         """Remember what each cell's score is for, and take back a person's score for something else. Gives the kept."""

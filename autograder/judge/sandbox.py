@@ -26,9 +26,17 @@ class SandboxError(Exception):
 class Sandbox(Protocol):
     """A way to close in a process."""
 
-    name: str
-    layers: tuple[str, ...]
-    drops_root: bool  # must the player give up root itself, once it is inside?
+    @property
+    def name(self) -> str:
+        """What it is called on the command line and in results."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What it protects with, in words."""
+
+    @property
+    def drops_root(self) -> bool:
+        """Must the player give up root itself, once it is inside?"""
 
     def command(self, library: Path) -> list[str]:
         """The command that starts a player whose library folder is `library`."""

@@ -69,7 +69,7 @@ for name in {secret_modules!r}:
         for name in ("attn_core", "autograder", "solutions", "tests", "course", "nbgrader_config.py", ".git")
     ]
     files += [folder / name for folder in site_folders() for name in HIDDEN]
-    found = [
+    return [
         Probe("import the reference, the tasks or the judge", imports),
         _unreadable("read the reference, the solutions or the gradebook", files),
         _unreadable(
@@ -87,7 +87,6 @@ for name in {secret_modules!r}:
         ),
         Probe("see the teacher's environment", _environment_code()),
     ]
-    return found
 
 
 def _environment_code() -> str:

@@ -1,0 +1,1 @@
+"""The graders: one package per assignment, one module per task."""

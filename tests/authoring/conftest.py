@@ -10,7 +10,8 @@ import pytest
 from demo_course import SLUG, demo_tasks, plain_tree
 
 from autograder.authoring.build import build
-from autograder.authoring.release import release
+from autograder.authoring.release import fresh_release, release
+from autograder.authoring.rules import exercises
 from autograder.authoring.tables import write_tables
 from autograder.checking import task as checking
 from autograder.checking.task import Task, Written
@@ -23,6 +24,25 @@ def _one_alembic() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nbgrader.api, "get_alembic_version", cache(nbgrader.api.get_alembic_version))
         yield
+
+
+@pytest.fixture(scope="session")
+def released() -> dict[bytes, str]:
+    """What nbgrader made of each solution so far: most breakers leave the solution alone."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _remember_releases(released: dict[bytes, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule `fresh` runs nbgrader once per solution, not once per test."""
+
+    def remembered(tree: Tree, slug: str, gradebook: str) -> str:
+        key = tree.solution(slug).read_bytes()
+        if key not in released:
+            released[key] = fresh_release(tree, slug, gradebook)
+        return released[key]
+
+    monkeypatch.setattr(exercises, "fresh_release", remembered)
 
 
 @pytest.fixture

@@ -156,11 +156,11 @@ def a_ledger(student: str, fingerprint: str = "f", points: float = 1.0) -> Ledge
 
 
 def test_the_journal_gives_back_what_was_appended(tmp_path):
-    """Ledgers survive JSON, and the latest of a key wins."""
+    """Ledgers survive JSON, the latest of a key wins, and the order is that of the last time."""
     path = tmp_path / "journal" / "x.jsonl"
     for ledger in (a_ledger("ada"), a_ledger("bob"), a_ledger("ada", points=2.0)):
         journal.append(path, ledger)
-    assert list(journal.read(path).values()) == [a_ledger("ada", points=2.0), a_ledger("bob")]
+    assert list(journal.read(path).values()) == [a_ledger("bob"), a_ledger("ada", points=2.0)]
 
 
 def test_a_journal_cut_off_in_the_middle_of_a_line_loses_that_line_only(tmp_path):

@@ -92,8 +92,15 @@ seen = (sorted(names), suspects)
 """
     assert look(player, code) == str(
         (
-            ["autograder", "autograder.checking", "autograder.checking.cost", "autograder.checking.probe"]
-            + ["autograder.judge", "autograder.judge.player", "autograder.judge.wire"],
+            [
+                "autograder",
+                "autograder.checking",
+                "autograder.checking.cost",
+                "autograder.checking.probe",
+                "autograder.judge",
+                "autograder.judge.player",
+                "autograder.judge.wire",
+            ],
             [],
         )
     )
@@ -102,7 +109,7 @@ seen = (sorted(names), suspects)
 def test_no_file_of_the_project_can_be_found(player):
     """A walk over the whole file system meets no file with the name and the size of one of the project's."""
     folders = [PROJECT / name for name in ("attn_core", "autograder", "solutions", "exercises", "tests")]
-    files = [p for folder in folders for p in folder.rglob("*") if p.is_file() and p.stat().st_size > 200]
+    files = [p for folder in folders for p in folder.rglob("*") if p.is_file() and not p.name.startswith("__")]
     ours = {(p.name, p.stat().st_size) for p in files if "lab" not in p.parts and "__pycache__" not in p.parts}
     assert ("softmax.py", (PROJECT / "attn_core/softmax.py").stat().st_size) in ours
     code = f"""
@@ -182,7 +189,7 @@ seen = (os.geteuid() != 0, int(status["CapEff"], 16), status["NoNewPrivs"].strip
     assert look(player, code) == "(True, 0, '1', True, False)"
 
 
-def test_the_environment_holds_nothing_of_the_teachers(player, monkeypatch):
+def test_the_environment_holds_nothing_of_the_teachers(player):
     """The variables are the player's own list."""
     names = set(eval(look(player, "import os\nseen = sorted(os.environ)")))  # noqa: S307 - a list of names, from our own probe
     assert names <= {
@@ -266,7 +273,7 @@ def f(x):
 def test_a_huge_result_is_refused(player):
     """An array over the cap costs the task it happened in."""
     player.load([("f", "import numpy as np\ndef f(x): return np.zeros(9_000_000)")])
-    with pytest.raises(PlayerDied, match="a part of the reply has 720000[0-9]+ bytes; at most 67108864 are accepted"):
+    with pytest.raises(PlayerDied, match=r"a part of the reply has 720000[0-9]+ bytes; at most 67108864 are accepted"):
         player.observe("f", Request((1,)))
 
 

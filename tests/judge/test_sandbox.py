@@ -67,7 +67,7 @@ def test_a_leak_is_found_and_grading_refuses_to_start(sandbox, extra, probe, mon
         monkeypatch.setattr("autograder.judge.process.build_stage", stage_with_reference)
     found = leaks(Leaky(sandbox, *extra))
     assert probe in found
-    with pytest.raises(SandboxError, match="leaks, so nothing was graded. A player could: "):
+    with pytest.raises(SandboxError, match=r"leaks, so nothing was graded\. A player could: "):
         assert_closed(Leaky(sandbox, *extra))
 
 
@@ -109,7 +109,7 @@ def test_a_bubblewrap_that_is_not_allowed_to_work_says_which_setting_is_missing(
 
 def test_an_unknown_sandbox_is_refused_by_name():
     """A typing error never means "no protection"."""
-    with pytest.raises(SandboxError, match="There is no sandbox 'bwarp'; there are bwrap \\(the default\\) and none."):
+    with pytest.raises(SandboxError, match=r"There is no sandbox 'bwarp'; there are bwrap \(the default\) and none\."):
         find_sandbox("bwarp")
 
 

@@ -121,7 +121,7 @@ def frame(text: bytes, numpy_blob: bytes = b"", sizes: tuple[int, int, int] | No
 )
 def test_anything_else_is_refused_with_a_reason(data, sentence):
     """Oversized, malformed and hostile frames raise WireError; nothing of them is executed."""
-    with pytest.raises(wire.WireError, match="^") as caught:
+    with pytest.raises(wire.WireError, match=r"^") as caught:
         raw(data)
     assert str(caught.value) == sentence
 

@@ -26,10 +26,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "autograder.authoring": ("attn_core.lab", CHECKING, "autograder.classroom", CURRICULUM),
     "autograder.hints": (CHECKING, CURRICULUM),
     "autograder.notebook": (CHECKING, "autograder.hints", CURRICULUM),
-    "autograder.terminal": (CHECKING, "autograder.notebook", CURRICULUM),
+    "autograder.terminal": (CHECKING, "autograder.judge", "autograder.classroom", "autograder.notebook", CURRICULUM),
     "autograder.study": (CURRICULUM,),
     "autograder": ("autograder.notebook",),  # its __init__ alone
     "autograder.cli": ("attn_core", "autograder"),
+    "autograder.__main__": ("autograder.cli",),
 }
 ONE_IMPORTER = {  # what only one module may know, so that it can be replaced; its own package does not count
     "jupytext": (("jupytext",), None),

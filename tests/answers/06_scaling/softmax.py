@@ -315,8 +315,8 @@ def a_buffer_of_eight(scores, axis=-1):
 
 @wrong("is right except for non-contiguous inputs")
 def reads_the_memory_in_order(scores, axis=-1):
-    packed = [scores.itemsize * math.prod(scores.shape[i + 1 :]) for i in range(scores.ndim)]
-    return textbook(np.lib.stride_tricks.as_strided(scores, strides=packed), axis)
+    values = np.frombuffer(scores, scores.dtype)
+    return textbook(values.reshape(scores.shape), axis)
 
 
 _SEEN = {}

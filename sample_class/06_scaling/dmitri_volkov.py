@@ -1,0 +1,3 @@
+"""Dmitri Volkov handed in a printout of his notebook instead of the notebook."""
+
+HAND_IN = "missing"

@@ -1,0 +1,3 @@
+"""Jonas Lindqvist opened the notebook, saved it, and handed it in untouched."""
+
+HAND_IN = "untouched"

@@ -1,0 +1,1 @@
+"""Mira Castellanos has everything right: the sample solutions are hers."""
