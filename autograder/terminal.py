@@ -6,13 +6,13 @@ import runpy
 from pathlib import Path
 
 from autograder.checking.report import Report
+from autograder.classroom.grading import closed_sandbox
 from autograder.classroom.notebook_file import Unreadable, parse
 from autograder.classroom.rebuild import rebuild
 from autograder.classroom.template import load_template
 from autograder.curriculum import CurriculumError, find_tree
 from autograder.judge.judge import grade
 from autograder.judge.ledger import Submission
-from autograder.judge.sandbox import find_sandbox
 from autograder.notebook import examine, find
 
 
@@ -28,7 +28,7 @@ def check_notebook(path: Path) -> list[Report]:
     for topic in tree.topics():
         if ids & {task.grade_id for task in topic.tasks}:
             cells = rebuild(load_template(tree, topic.slug), notebook).code
-            ledger = grade(Submission("", topic.slug, tuple(cells)), find_sandbox("none"), secret=b"")
+            ledger = grade(Submission("", topic.slug, tuple(cells)), closed_sandbox("none"), secret=b"")
             by_hand = {task.id for task in topic.tasks if task.written}
             return [result.report for result in ledger.results if result.report.task not in by_hand]
     raise CurriculumError(

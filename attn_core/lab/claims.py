@@ -2,14 +2,14 @@ r"""A number in the prose is measured by a cell: `claim` asserts it and prints o
 
 The line, with what stands in brackets optional:
 
-    C024 ✓ measured 8.005, expected 8 ± 0.1[ · spread of the raw scores]
+    C024 ✓ measured 7.98, expected 8 ± 0.1[ · spread of the raw scores]
     C025 ✓ measured 0.81, expected at least 0.7
     C025 ✓ measured 0.81, expected at most 0.9
     C025 ✓ measured 0.81, expected between 0.7 and 0.9
     C142 ✓ measured True, expected True
 
-A number has at most four significant digits, and a measured one no more decimals than its tolerance makes meaningful;
-several stand in square brackets, separated by ", ". So rounding errors, which differ between machines, are not printed.
+A number has at most four significant digits, and a measured one only one decimal more than its tolerance. So rounding
+errors, which differ between machines, are not printed. Several numbers stand in square brackets, separated by ", ".
 `parse_claim_line` reads a line back, for the table of claims.
 """
 
@@ -50,8 +50,8 @@ def claim(
     8 of them are allowed; every entry has to meet its expectation, and NaN meets none. AssertionError if it is not met;
     ValueError for a call that cannot be read back.
 
-    >>> claim("C024", measured=8.005, expected=8, tolerance=0.1, what="spread of the raw scores")
-    C024 ✓ measured 8.005, expected 8 ± 0.1 · spread of the raw scores
+    >>> claim("C024", measured=7.9806, expected=8, tolerance=0.1, what="spread of the raw scores")
+    C024 ✓ measured 7.98, expected 8 ± 0.1 · spread of the raw scores
     """
     _check_call(id, expected, tolerance, at_least is not None or at_most is not None, what)
     numbers = _numbers(id, measured)
@@ -104,12 +104,22 @@ def _numbers(id: str, value: Any) -> list[float]:
             f"claim {id}: got an array that is not one row of 1 to {MOST_NUMBERS} numbers; "
             "reduce it to what a reader can check, such as its largest error."
         )
+    strange = [entry for entry in row if not isinstance(entry, bool | int | float)]
+    if strange:
+        kind = type(strange[0]).__name__
+        raise ValueError(
+            f"claim {id}: got an object of type {kind}, but it must be a number, a boolean or a row of them."
+        )
     return [float(entry) for entry in row]
 
 
 def _row(value: Any) -> list[Any]:
-    plain = value.tolist() if hasattr(value, "tolist") else value  # NumPy and torch, without importing either
-    return list(plain) if isinstance(plain, list | tuple) else [plain]
+    plain = _plain(value)
+    return [_plain(entry) for entry in plain] if isinstance(plain, list | tuple) else [plain]
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value  # NumPy and torch, without importing either
 
 
 def _close(numbers: list[float], target: list[float], tolerance: float) -> bool:
@@ -122,7 +132,7 @@ def _close(numbers: list[float], target: list[float], tolerance: float) -> bool:
 
 
 def _rounded(value: Any, tolerance: float) -> list[Any]:
-    """Drop the digits that lie two places and more behind the first digit of the tolerance."""
+    """Keep one decimal more than the tolerance has: what lies behind it decides nothing."""
     if not tolerance:
         return _row(value)
     places = 1 - floor(log10(tolerance))

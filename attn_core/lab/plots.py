@@ -134,6 +134,10 @@ def _png(figure: "Figure", alt: str) -> str:
 
 
 def _display(data: dict[str, Any], metadata: dict[str, Any]) -> None:
+    from IPython import get_ipython
     from IPython.display import display
 
+    if get_ipython() is None:  # plain Python: the description instead of the picture
+        print(data.get("text/plain", "(needs a notebook)"))
+        return
     display(data, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]  # IPython annotates only part of itself

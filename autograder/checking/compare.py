@@ -18,7 +18,7 @@ from autograder.checking.probe import Crash, Observation, Opaque, Request, is_fl
 
 EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
 FLOOR = {"float16": 5e-3, "bfloat16": 3e-2, "float32": 1e-4, "float64": 1e-9}  # relative to the largest expected value
-PERTURBATIONS = 2  # how many rounding-sized moves of the inputs are tried
+PERTURBATIONS = 3  # how many rounding-sized moves of the inputs are tried
 
 
 @dataclass(frozen=True)
@@ -76,22 +76,23 @@ def precision(request: Request) -> str:
 def expect(function: Callable[..., Any], request: Request) -> Expectation:
     """What `function`, taken as right, gives for this request: computed in float64, with its tolerances."""
     exact = observe(function, converted(request, "float64"))
-    return _bounded(function, request, exact, lambda: observe(function, request))
+    return _bounded(exact, request, _Spread(function, request, lambda: observe(function, request)))
 
 
 def imitate(function: Callable[..., Any], request: Request) -> Expectation:
-    """What `function`, taken as a mistake, gives: computed in the request's own dtype, where overflows happen."""
+    """What `function`, taken as a mistake, gives: computed in the request's own dtype, where overflows happen.
+
+    Where a mistake is that digits cancel, two ways to write it agree in size only, so its inputs move further.
+    """
     own = observe(function, request)
-    return _bounded(function, request, own, lambda: observe(function, converted(request, "float64")))
+    other = _Spread(function, request, lambda: observe(function, converted(request, "float64")), steps=16)
+    return _bounded(own, request, other)
 
 
-def _bounded(
-    function: Callable[..., Any], request: Request, answer: Observation, independent: Callable[[], Observation]
-) -> Expectation:
+def _bounded(answer: Observation, request: Request, spread: _Spread) -> Expectation:
     if answer.crash:
         return Expectation(crash=answer.crash)
     name = precision(request)
-    spread = _Spread(function, request, independent)
     values, gradients = leaves_of(answer.value), answer.gradients
     size = _scale(gradients)
 
@@ -112,13 +113,19 @@ def _bounded(
 class _Spread:
     """How far a result moves: in another dtype, and when its inputs move by one rounding. Computed when asked for."""
 
-    def __init__(self, function: Callable[..., Any], request: Request, independent: Callable[[], Observation]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        request: Request,
+        independent: Callable[[], Observation],
+        steps: int = 1,
+    ) -> None:
         self._function, self._request, self._independent = function, request, independent
+        self._eps = steps * EPS[precision(request)]
 
     @cached_property
     def _others(self) -> tuple[Observation, list[Observation]]:
-        eps = EPS[precision(self._request)]
-        moved = [observe(self._function, _perturbed(self._request, eps, seed)) for seed in range(PERTURBATIONS)]
+        moved = [observe(self._function, _perturbed(self._request, self._eps, i)) for i in range(PERTURBATIONS)]
         return self._independent(), moved
 
     def around(self, leaf: Any, i: int, pick: Callable[[Observation], Any]) -> float:
@@ -292,11 +299,7 @@ def _ratio(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], tolerance: float) -
     """The factor between the two, if one factor explains every entry."""
     size = float((y * y).sum())
     factor = float((x * y).sum()) / size if size > 0 else 0.0
-    return (
-        factor
-        if x.size > 1 and factor and bool((np.abs(x - factor * y) <= max(1.0, abs(factor)) * tolerance).all())
-        else None
-    )
+    return factor if factor and bool((np.abs(x - factor * y) <= max(1.0, abs(factor)) * tolerance).all()) else None
 
 
 def describe(value: Any) -> str:

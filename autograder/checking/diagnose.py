@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from autograder.checking.compare import compare, describe, imitate, numpy64
+from autograder.checking.compare import Expectation, compare, describe, imitate, numpy64
 from autograder.checking.draw import smaller
 from autograder.checking.engine import (
     Answer,
     Finding,
+    Local,
     Trial,
     broken_property,
     examine,
@@ -84,23 +86,35 @@ def _named(task: Task, trials: list[Trial]) -> tuple[str | None, str | None]:
 
 def _imitated(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
     """The misconception that gives the learner's result on all of these."""
-    for misconception in task.misconceptions if trials and trials[0].finding else ():
-        if all(_agrees(misconception, trial, task) for trial in trials):
+    kinds = {t.finding.kind for t in trials if t.finding}
+    if kinds & {"random", "state"}:  # no misconception is a function that does this
+        return None
+    any_dtype = bool(kinds & {"value", "finite"})  # worse than a dtype, which can be mended afterwards
+    for misconception in task.misconceptions if kinds else ():
+        if all(_agrees(misconception, trial, task, any_dtype) for trial in trials):
             return misconception.name, misconception.ask
     return None
 
 
-def _agrees(misconception: Misconception, trial: Trial, task: Task) -> bool:
+def _agrees(misconception: Misconception, trial: Trial, task: Task, any_dtype: bool) -> bool:
     """Did the learner's function do here what this mistake does?"""
     imitation = imitate(misconception.function, trial.request)
     if imitation.crash or trial.seen.crash:
         return bool(imitation.crash and trial.seen.crash)
+    kind = trial.finding.kind if trial.finding else ""
     differs = compare(trial.seen, imitation)
-    if differs and (differs.kind != "dtype" or trial.finding is None or trial.finding.kind == "dtype"):
+    if differs and not (differs.kind == "dtype" and any_dtype):
         return False
-    if trial.finding and trial.finding.kind == "changed" and trial.seen.changed != imitation.changed:
+    if kind == "changed" and trial.seen.changed != imitation.changed:
+        return False
+    if kind == "property" and not broken_property(task, Local(misconception.function), _as_trial(trial, imitation)):
         return False
     return not trial.request.cotangents or not any(True for _ in gradient_mismatches(task, imitation, trial.seen))
+
+
+def _as_trial(trial: Trial, imitation: Expectation) -> Trial:
+    """The trial as it would be if the learner had written the imitation."""
+    return replace(trial, seen=replace(trial.seen, value=imitation.value))
 
 
 def _extent(trials: list[Trial], failed: list[Trial]) -> str:

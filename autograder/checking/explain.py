@@ -99,33 +99,35 @@ def _returns_wrong_type(seen: Evidence) -> Explanation | None:
     trial = seen.failed[0]
     if not _kinds(seen) <= {"type", "count"}:
         return None
-    got, want = _kind(trial.seen.value), _kind(trial.expected.value)
-    if got == want:
-        return None
+    got, want = trial.seen.value, trial.expected.value
+    if isinstance(got, tuple) and isinstance(want, tuple):
+        return (
+            f"returns {len(got)} values instead of {len(want)}",
+            "Which values does the task ask for, in which order?",
+        )
+    got, want = _kind(got), _kind(want)
     return f"returns {got} instead of {want}", "What type does the task ask for, and what does your last line make?"
 
 
 def _kind(value: object) -> str:
     """A result's type in words, without the shape."""
     if isinstance(value, tuple):
-        return f"a list or tuple of {len(value)}" if len(value) == 2 else "a list or tuple"
+        return "a list or tuple"
     return describe(value).partition(" of shape")[0]
 
 
 def _cuts_gradient(seen: Evidence) -> Explanation | None:
     if _kinds(seen) != {"gradient"}:
         return None
-    ratios = [t.finding.ratio for t in seen.failed if t.finding]
-    known = [r for r in ratios if r is not None]
     if all(_dead(t) for t in seen.failed):
         name = seen.task.arguments[seen.failed[0].finding.argument or 0] if seen.failed[0].finding else ""
         return (
             f"cuts the gradient to {name}",
             "Where does the tensor leave the graph: detach, no_grad, .data, .item(), numpy(), torch.tensor(...)?",
         )
-    if known and max(known) - min(known) < 1e-3 * abs(known[0]):
+    if factor := _common_factor(seen.failed):
         return (
-            f"has gradients that are {known[0]:.3g} times the right ones",
+            f"has gradients that are {factor:.3g} times the right ones",
             "Is something added to itself for the backward pass only?",
         )
     return (
@@ -218,11 +220,23 @@ def numpy64_or_none(value: object) -> Any:
 
 
 def _constant_factor(seen: Evidence) -> Explanation | None:
-    ratios = [t.finding.ratio for t in seen.failed if t.finding and t.finding.kind == "value"]
-    known = [r for r in ratios if r is not None]
-    if known and len(known) == len(seen.failed) and max(known) - min(known) < 1e-3 * abs(known[0]):
-        return f"is {known[0]:.4g} times the right result", "Which constant of the formula differs?"
+    if any(_is_not_zero(t.expected.value) for t in seen.passed):
+        return None
+    if _kinds(seen) == {"value"} and (factor := _common_factor(seen.failed)):
+        return f"is {factor:.4g} times the right result", "Which constant of the formula differs?"
     return None
+
+
+def _is_not_zero(value: object) -> bool:
+    return any(numpy64(x).any() for x in leaves_of(value) if is_float_array(x) or isinstance(x, float))
+
+
+def _common_factor(failed: list[Trial]) -> float | None:
+    """The factor between what came and what is right, if it is the same in all of at least three trials."""
+    ratios = [t.finding.ratio for t in failed if t.finding and t.finding.ratio is not None]
+    if len(ratios) < max(3, len(failed)) or max(ratios) - min(ratios) > 1e-3 * abs(ratios[0]):
+        return None
+    return ratios[0]
 
 
 _RULES: tuple[Callable[[Evidence], Explanation | None], ...] = (

@@ -92,7 +92,7 @@ def _of_the_sizes(sizes: dict[str, int]) -> Iterator[str]:
     for letter, size in sizes.items():
         yield f"when {letter} = {size}"
         yield f"when {letter} is {'odd' if size % 2 else 'even'}"
-        yield from (f"when {letter} > {bound}" for bound in range(2, min(size, 12)))
+        yield from (f"when {letter} > {bound}" for bound in range(2, size))
         yield from (f"when {letter} < {bound}" for bound in range(size + 1, 8))
     for (a, n), (b, m) in combinations(sizes.items(), 2):
         if n == m:

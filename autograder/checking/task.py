@@ -76,6 +76,7 @@ class Task:
     hints: tuple[str, str, str]
     lecture: str  # where it is explained: "06_scaling#the-variance-proof"
     function: str = ""  # the name that learners define; the reference's name if it is not given
+    arguments: tuple[str, ...] = ()  # the names that learners see; the reference's if they are not given
     dtypes: Sequence[str] = ("float32", "float64")  # the most precise last
     rounds: int = 24  # how many random cases
     draw_inputs: InputFunction = field(init=False)
@@ -88,11 +89,7 @@ class Task:
 
     def __post_init__(self) -> None:
         self.function = self.function or self.reference.__name__
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """The names of the arguments, in order."""
-        return tuple(inspect.signature(self.reference).parameters)
+        self.arguments = self.arguments or tuple(inspect.signature(self.reference).parameters)
 
     def inputs(self, function: InputFunction) -> InputFunction:
         """Decorator: what one ordinary input looks like."""

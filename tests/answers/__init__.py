@@ -1,7 +1,7 @@
 """Answers that test the graders: a folder per topic, a module per task, a function per answer.
 
 `@right` marks an answer that must be accepted under every seed. `@wrong(mistake)` marks one that must be caught, with the
-mistake that its report must name. `@wrong(None, why=…)` marks one that must be caught, but that no report can name yet.
+mistake that its report must name ("n > …" stands for any number). `@wrong(None, why=…)` marks one that must be caught, but that no report can name yet.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ class Verdict:
     right: bool
     mistake: str | None = None
     why: str = ""  # what is wrong with it, where no report can name it
+
+    def names(self, mistake: str | None) -> bool:
+        """Is this the mistake that the report must name?"""
+        if self.mistake and self.mistake.endswith("…"):
+            return (mistake or "").startswith(self.mistake[:-1])
+        return mistake == self.mistake
 
 
 def right(function: Function) -> Function:

@@ -55,6 +55,27 @@ def _(v: Array) -> float:
     return float(np.sqrt((v.astype(np.float64) ** 2).sum()))
 
 
+@task.misconception(
+    "returns √d_a times the Euclidean norm, which is a bound but not the least one",
+    ask="For which v is Cauchy–Schwarz exact, and is the v at hand one of them?",
+)
+def _(v: Array) -> float:
+    return float(np.sqrt(v.shape[-1] * (v.astype(np.float64) ** 2).sum()))
+
+
+@task.misconception(
+    "returns d_a times the largest |v_i|, which is a bound but not the least one",
+    ask="Does every unit have the largest weight?",
+)
+def _(v: Array) -> float:
+    return float(np.abs(v).max() * v.shape[-1])
+
+
+@task.misconception("applies tanh to the weights", ask="Which of v and z stands inside the tanh?")
+def _(v: Array) -> float:
+    return float(np.abs(np.tanh(v.astype(np.float64))).sum())
+
+
 @task.misconception("sums v with its signs", ask="Can z be chosen so that a negative v_i contributes positively?")
 def _(v: Array) -> float:
     return float(v.sum(dtype=np.float64))

@@ -16,6 +16,7 @@ from autograder.tasks.mistakes import Array, exp_over_sum, swap
 task = Task(
     "scaling.attention",
     reference=scaled_dot_product_attention,
+    arguments=("q", "k", "v", "mask"),
     kind="np",
     lecture="06_scaling#scaled-dot-product-attention",
     hints=(

@@ -39,8 +39,9 @@ def _(draw: Draw) -> tuple[Array, ...]:
 
 @task.special("two pairs")
 def _(draw: Draw) -> tuple[Array, ...]:
+    draw.size("N", 2, 2)
     draw.size("d", 1, 6)
-    return draw.array(2, "d", mean=1.0), draw.array(2, "d", mean=1.0)
+    return draw.array("N", "d", mean=1.0), draw.array("N", "d", mean=1.0)
 
 
 @task.misconception(
@@ -104,6 +105,27 @@ def _(q: Array, k: Array) -> float:
 )
 def _(q: Array, k: Array) -> float:
     return float((q * k).mean(1, dtype=np.float64).var(ddof=1))
+
+
+@task.misconception(
+    "adds the variances of the components and leaves out their covariances",
+    ask="Are the d products uncorrelated in this sample?",
+)
+def _(q: Array, k: Array) -> float:
+    return float((q * k).var(axis=0, ddof=1, dtype=np.float64).sum())
+
+
+@task.misconception(
+    "multiplies the variances of the entries, as the theorem does, instead of measuring the dot products",
+    ask="Is the sample's variance the same as the one that the theorem predicts?",
+)
+def _(q: Array, k: Array) -> float:
+    return float(q.var(ddof=1, dtype=np.float64) * k.var(ddof=1, dtype=np.float64) * q.shape[1])
+
+
+@task.misconception("returns the mean of the dot products", ask="Does the mean say how far the dot products spread?")
+def _(q: Array, k: Array) -> float:
+    return float((q * k).sum(1, dtype=np.float64).mean())
 
 
 @task.misconception(

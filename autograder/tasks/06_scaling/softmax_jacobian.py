@@ -14,6 +14,7 @@ from autograder.tasks.mistakes import Array
 task = Task(
     "scaling.softmax_jacobian",
     reference=softmax_jacobian,
+    arguments=("a",),
     kind="np",
     lecture="06_scaling#the-jacobian-and-saturation",
     hints=(
@@ -53,6 +54,14 @@ def _(_call: Any, _inputs: tuple[Array, ...], output: Array) -> str | None:
 )
 def _(a: Array) -> Array:
     return (a * (1 - a))[..., None] * np.eye(a.shape[-1], dtype=a.dtype)
+
+
+@task.misconception(
+    "returns each weight's derivative by its own score only, as a vector",
+    ask="Every weight depends on every score: how many derivatives are that?",
+)
+def _(a: Array) -> Array:
+    return a * (1 - a)
 
 
 @task.misconception(

@@ -232,37 +232,28 @@ def falls_back_to_n_for_small_samples(q, k):
     return float(dots.var(ddof=1 if len(dots) > 2 else 0))
 
 
-@wrong("returns the covariance of the first two dot products, or something else")
-def trace_of_the_covariance(q, k):
-    return float(np.trace(np.cov(q.astype(float).T, k.astype(float).T)))
-
-
-@wrong("x")
+@wrong("multiplies the variances of the entries, as the theorem does, instead of measuring the dot products")
 def product_of_the_variances(q, k):
-    return float(q.astype(float).var(ddof=1) * k.astype(float).var(ddof=1) * q.shape[1])
+    return float(np.var(q.astype(float), ddof=1) * np.var(k.astype(float), ddof=1) * q.shape[1])
 
 
-@wrong("x")
-def sum_of_the_component_variances(q, k):
-    return float((q.astype(float) * k).var(axis=0, ddof=1).sum())
+@wrong("adds the variances of the components and leaves out their covariances")
+def trace_of_the_covariance(q, k):
+    products = q.astype(float) * k
+    return float(sum(statistics.variance(column) for column in products.T.tolist()))
 
 
-@wrong("x")
-def query_with_itself(q, k):
-    return float((q.astype(float) ** 2).sum(1).var(ddof=1))
+@wrong("returns the mean of the dot products")
+def returns_the_mean(q, k):
+    return float((q.astype(float) * k).sum(1).mean())
 
 
-@wrong("x")
+@wrong(None, why="the mean absolute deviation is another measure of spread")
 def mean_absolute_deviation(q, k):
     dots = (q.astype(float) * k).sum(1)
     return float(np.abs(dots - dots.mean()).sum() / (len(dots) - 1))
 
 
-@wrong("x")
-def returns_the_mean(q, k):
-    return float((q.astype(float) * k).sum(1).mean())
-
-
-@wrong("x")
-def square_inputs_only(q, k):
-    return float(np.diag(q.astype(float) @ k.astype(float).T)[: q.shape[1]].var(ddof=1))
+@wrong(None, why="the keys are never read")
+def query_with_itself(q, k):
+    return float((q.astype(float) ** 2).sum(1).var(ddof=1))

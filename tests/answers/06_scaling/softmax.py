@@ -30,7 +30,7 @@ def loops_in_pure_python(scores, axis=-1):
         exponentials = [math.exp(s - top) for s in row]
         total = sum(exponentials)
         for j, e in enumerate(exponentials):
-            weights[place + (j,)] = e / total
+            weights[(*place, j)] = e / total
     return result
 
 
@@ -341,7 +341,7 @@ def running_maximum(scores, axis=-1, seen=[]):  # noqa: B006 - a mutable default
 
 @wrong("is right except when axis = -1")
 def slices_the_shape_behind_the_axis(scores, axis=-1):
-    shape = scores.shape[:axis] + (1,) + scores.shape[axis + 1 :]  # the whole shape again for axis = -1
+    shape = (*scores.shape[:axis], 1, *scores.shape[axis + 1 :])  # the whole shape again for axis = -1
     top = scores.max(axis).reshape(shape)
     e = np.exp(scores - np.where(top == -np.inf, 0, top))
     total = e.sum(axis).reshape(shape)

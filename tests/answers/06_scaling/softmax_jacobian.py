@@ -85,7 +85,7 @@ def elementwise_derivative(a):
     return np.einsum("...i,ij->...ij", a - a * a, np.eye(a.shape[-1], dtype=a.dtype))
 
 
-@wrong("returns the derivative of each weight by its own score only, as a vector")
+@wrong("returns each weight's derivative by its own score only, as a vector")
 def sigmoid_derivative(a):
     return a * (1 - a)
 
@@ -179,7 +179,7 @@ def transpose_of_a_vector(a):
     return np.eye(a.shape[-1], dtype=a.dtype) * a - a.reshape(-1, 1) @ a.reshape(1, -1)
 
 
-@wrong("is right except with more than one batch axis")
+@wrong("works only without batch axes or with exactly one batch axis")
 def one_batch_axis_at_most(a):
     if a.ndim == 1:
         return np.diag(a) - np.outer(a, a)
@@ -231,7 +231,7 @@ def a_buffer_of_six(a):
     return diagonal_minus_outer(a) * (np.arange(a.shape[-1]) < 6).astype(a.dtype)
 
 
-@wrong("is right except for: weights of a query that sees nothing: all zero")
+@wrong("is right except when a is all zero")
 def renormalises(a):
     return diagonal_minus_outer(a / a.sum(-1, keepdims=True))
 
@@ -240,14 +240,6 @@ def renormalises(a):
 def one_hot_is_taken_for_uniform(a):
     flat = np.where(a.max(-1, keepdims=True) == 1, np.asarray(1 / a.shape[-1], a.dtype), a)
     return diagonal_minus_outer(flat)
-
-
-@wrong("is right except when n is odd")
-def pairs_only(a):
-    jacobian = diagonal_minus_outer(a)
-    if a.shape[-1] % 2 and a.shape[-1] > 1:
-        jacobian[..., -1, -1] = 0
-    return jacobian
 
 
 @wrong("has the sign of the off-diagonal terms wrong")
