@@ -22,7 +22,10 @@
 
 # %%
 import math
+import os
 from functools import cache
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy loads: with small matrices, threads only wait for each other
 
 import numpy as np
 import torch
@@ -42,7 +45,6 @@ from attn_core.lab import claim, heatmap, house_style, show, slider
 
 house_style()
 np.set_printoptions(precision=3, suppress=True)
-torch.set_num_threads(1)  # for small matrices more threads only wait for each other
 
 # %% [markdown]
 # ## Scaled dot-product attention

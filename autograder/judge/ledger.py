@@ -70,8 +70,7 @@ class Ledger:
         parts = [r.report for r in self.results if r.report.state not in (State.RIGHT,) and not r.manual]
         if len(parts) == sum(not r.manual for r in self.results) and all(p.state is State.NOT_ATTEMPTED for p in parts):
             return "nothing attempted"
-        texts = [f"{p.task.partition('.')[2]}: {p.mistake or p.state}" for p in parts]
-        return "; ".join(texts) or "all right"
+        return "; ".join(f"{p.task.partition('.')[2]}: {p.mistake or _why(p)}" for p in parts) or "all right"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the journal."""
@@ -82,3 +81,11 @@ class Ledger:
         """The inverse of to_json."""
         results = tuple(Result(**r | {"report": Report.from_json(r["report"])}) for r in data["results"])
         return cls(**data | {"results": results, "remarks": tuple(data["remarks"])})
+
+
+def _why(report: Report) -> str:
+    """The state, and for a crash or an unnamed mistake the last sentence of the report, cut to a table's width."""
+    if report.state is State.NOT_ATTEMPTED or not report.sentences:
+        return str(report.state)
+    sentence = report.sentences[-1]
+    return f"{report.state}, {sentence if len(sentence) <= 120 else sentence[:119] + '…'}"
