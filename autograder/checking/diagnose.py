@@ -30,6 +30,8 @@ WORST_FIRST = ("none", "crash", "type", "count", "shape", "finite", "value", "dt
 
 def report(task: Task, answer: Answer, seed: int = 0) -> Report:
     """Examine an answer and say what came of it."""
+    if why := task.unavailable():
+        return Report(task.id, task.function, State.NOT_VERIFIABLE, sentences=(why,), lecture=task.lecture)
     trials = examine(task, answer, seed)
     if not_attempted(trials[0]):
         sentence = "Write your code in place of `raise NotImplementedError()`, run the cell, then run this one again."

@@ -79,6 +79,7 @@ class Task:
     arguments: tuple[str, ...] = ()  # the names that learners see; the reference's if they are not given
     dtypes: Sequence[str] = ("float32", "float64")  # the most precise last
     rounds: int = 24  # how many random cases
+    unavailable: Callable[[], str] = str  # why it cannot be verified on this machine ("needs a GPU"); empty if it can
     draw_inputs: InputFunction = field(init=False)
     specials: tuple[Special, ...] = ()
     misconceptions: tuple[Misconception, ...] = ()
