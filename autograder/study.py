@@ -43,6 +43,7 @@ def lab_command(tree: Tree, browser: bool, extra: Sequence[str] = ()) -> list[st
             f"--ServerApp.root_dir={tree.root}",
             f"--LabApp.default_url=/lab/tree/{first}",
         ),
+        "--log-level=WARN",  # the address is still printed
         *([] if browser else ["--no-browser"]),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         *extra,

@@ -129,8 +129,8 @@ claim("C156", measured=abs(weights.sum(-1) - 1).max(), expected=0, tolerance=1e-
 # $$S=\tfrac{1}{\sqrt{d_k}}QK^\top\;(n\times m),\quad A=\operatorname{softmax}_{\text{keys}}(S+M)\;(n\times m),\quad O=AV\;(n\times d_v).$$
 # 1. **Score** $q_i\cdot k_j$: the dot product is the cheapest learned similarity, one matrix product for all pairs,
 #    and with $q=W_Q^\top x$, $k=W_K^\top y$ it is the bilinear form $x^\top W_QW_K^\top y$ of rank at most $d_k$.
-# 2. **Scale** by $1/\sqrt{d_k}$: at initialisation the dot product has variance $d_k$ (proof below), so this makes it
-#    1.
+# 2. **Scale** by $1/\sqrt{d_k}$: at initialisation the dot product has variance $d_k$ (proof below); afterwards it is
+#    one.
 # 3. **Mask**: $M_{ij}\in\{0,-\infty\}$. After the softmax would be too late: the forbidden keys have then taken their
 #    share.
 # 4. **Normalise** each *row*: the shares of one query over all keys. Over columns, queries would compete for keys
@@ -694,6 +694,9 @@ show(
 # | both sides correlate, $E[q_iq_j]=E[k_ik_j]=\rho$ (A4) | $0$ | $d+d(d-1)\rho^2$: grows as $d^2$ | 3 |
 # | $q$ and $k$ correlate, $E[q_ik_i]=\rho$, Gaussian (A1) | $\rho d$ | $d(1+\rho^2)$ | 1, 2 |
 # | $q=k$, Gaussian: the case $\rho=1$ | $d$ | $2d$ | 1, 2 |
+#
+# Below, $\rho=0.3$. From 2,000 pairs a variance is known to a few percent, and to about ten where both sides
+# correlate.
 
 
 # %%
@@ -717,7 +720,7 @@ def broken(case, rng, shape, rho=0.3):
             return q, q
 
 
-theory = {  # variance for rho = 0.3
+theory = {  # the variances of the table
     "mean 1": lambda d: 3 * d, "k correlates": lambda d: d, "both correlate": lambda d: d + d * (d - 1) * 0.09,
     "q with k": lambda d: d * 1.09, "q is k": lambda d: 2 * d,
 }  # fmt: skip
@@ -963,7 +966,7 @@ for position, name in ((1, "no scale"), (8, "√64"), (64, "64")):
     ax.annotate(name, (position, 0.1), xytext=(4, 0), textcoords="offset points", fontsize=9)
 ax.axhline(math.log(64), color="C1", linestyle="--", label="uniform: ln 64")
 ax.set(xlabel="temperature", ylabel="entropy (nats)", title="√d starts the softmax between frozen and molten")
-ax.legend(fontsize=9, loc=(0.02, 0.6))
+ax.legend(fontsize=9, loc=(0.48, 0.3))
 show(fig, "Entropy of the weights against temperature: zero when cold, ln 64 when hot; 0.6 at 1, 3.7 at 8, 4.15 at 64.")
 
 # %% [markdown] question="Q029" kind="explain" minutes=4
@@ -1185,7 +1188,7 @@ print("W_Q: gradient norm raw over scaled, three seeds:", *(f"{ratio:.1f}" for r
 
 # %%
 medians = np.array([[np.median(r) for r in norms] for norms in gradients[512]])
-claim("C003", medians[:, 0], at_most=0.1, what="median row gradient at the scores, d = 512, raw, three seeds")
+claim("C003", medians[:, 0], at_most=0.1, what="median row gradient, d = 512, raw, three seeds")
 claim("C003", medians[:, 1], 3.8, 0.2, what="the same after scaling")
 claim("C003", larger, at_least=10, what="gradient norm of W_Q, raw over scaled: larger, not smaller")
 claim(
@@ -1265,10 +1268,7 @@ def train(settings, cards=CARDS, on_weights=False, method=lambda w: torch.optim.
         guess, target = (scores, torch.zeros_like(answer)) if on_weights else (out, answer)
         loss = torch.nn.functional.cross_entropy(guess.mT, target, reduction="none").mean(-1)  # (runs,)
         optimizer.zero_grad()
-        total = (
-            rate.flatten() * loss
-        ).sum()  # each run has its own parameters, so SGD of rate 1 steps by each run's rate
-        total.backward()
+        (rate.flatten() * loss).sum().backward()  # SGD of rate 1 then steps by each run's own rate
         optimizer.step()
         losses.append(loss.detach())
     words, labels = deal(rngs, copies, cards, size=1000)
@@ -1303,7 +1303,7 @@ for name, colour, line in zip(shown, ("C0", "C1", "C2", "C3"), ("-", "--", "-.",
         ax.plot(smooth, color=colour, linestyle=line, marker="", linewidth=1.5, label=name if seed == 0 else None)
 ax.axhline(math.log(LABELS), color="black", linewidth=0.8, label="guessing: ln 8")
 ax.set(xlabel="step", ylabel="loss (mean of 10 steps)", ylim=(0, 2.8), title="Dictionary task, three seeds each")
-ax.legend(fontsize=8, loc=(0.55, 0.36))
+ax.legend(fontsize=8, loc=(0.55, 0.24))
 show(
     fig,
     "Training loss over 300 steps, three seeds each: scaled and small-W_Q runs fall to zero, raw runs stay near guessing.",
@@ -1411,7 +1411,7 @@ assert min(easy) > 0.9 > 0.67 > max(hard)
 #
 # **Red flag:** "every row is one-hot and nothing learns".
 #
-# **Follow-up:** your colleague shows that the norm of the gradient of W_Q is larger without scaling, and concludes that scaling is harmful. What do you plot instead?
+# **Follow-up:** your colleague shows that the norm of the gradient of W_Q is larger without scaling, and concludes that scaling is harmful. What do you plot instead? (The distribution of row norms at the scores, with its median; and the training curve.)
 
 # %% [markdown]
 # ### Other scales
@@ -1709,8 +1709,8 @@ claim("C112", leaked, softmax(np.array([1.0, 2, 3])), 1e-6, what="−1e9 on a wh
 # <details><summary>Full answer</summary>
 #
 # **First five minutes.**
-# 1. *Problem.* Encoder states $h_1..h_m$, decoder state $s$. A fixed-size summary is a bottleneck: its capacity does
-#    not grow with $m$.
+# 1. *Problem.* Encoder states $h_1,\dots,h_m$, decoder state $s$. A fixed-size summary is a bottleneck: its capacity
+#    does not grow with $m$.
 # 2. *Weighted read.* $c=\sum_ja_jh_j$, $a=\operatorname{softmax}(e)$, $e_j=\text{score}(s,h_j)$. Differentiable, so
 #    it is learned end to end.
 # 3. *Score.* Additive $v^\top\tanh(W s+Uh_j)$, or bilinear $s^\top Wh_j$. The second is a matrix product for all
@@ -1774,7 +1774,7 @@ except ValueError as error:
 # | a thermostat on the choice | temperature $\sqrt{d_k}$ | a thermostat regulates; this is set once, and the weights can override it |
 # | a drunkard's walk of $d_k$ steps | $\operatorname{sd}(q\cdot k)=\sqrt{d_k}$ | steps must be uncorrelated; trained $q$ and $k$ march together, as $d_k$ |
 # | a jury whose mind is made up | saturation, $J\to0$ | near a tie it overreacts: a few rows get huge gradients |
-# | a volume knob before a clipping amplifier | the scale | with fixed weights; a network may turn the knob back by training $W_Q$ |
+# | a volume knob before a clipping amplifier | the scale | a knob stays where it is put; a network may turn it back by training $W_Q$ |
 
 # %% [markdown]
 # ## In practice
@@ -1835,13 +1835,13 @@ except ValueError as error:
 #
 # | I can | 1–5 | if below 4 |
 # |---|---|---|
-# | state attention with all shapes, $n\ne m$, $d_v\ne d_k$ | | Q030 |
-# | write a softmax that survives 1000, −∞ and an empty row | | Q027, task `scaling.softmax` |
-# | derive $J$ and say who starves | | Q028, task `scaling.softmax_jacobian` |
-# | prove the variance, naming each assumption where it is used | | Q031, task `scaling.proof` |
-# | say what happens without the scale, with numbers and the limits of the claim | | Q032, Q033 |
-# | do the same for additive attention | | Q034, task `scaling.additive_bound` |
-# | code the whole thing from memory in ten minutes | | Q127, task `scaling.attention` |
+# | state attention with all shapes, $n\ne m$, $d_v\ne d_k$ | | [Scaled dot-product attention](#Scaled-dot-product-attention) |
+# | write a softmax that survives 1000, −∞ and an empty row | | [Softmax without overflow](#Softmax-without-overflow), task `scaling.softmax` |
+# | derive $J$ and say who starves | | [The Jacobian and saturation](#The-Jacobian-and-saturation), task `scaling.softmax_jacobian` |
+# | prove the variance, naming each assumption where it is used | | [The variance proof](#The-variance-proof), tasks `scaling.dot_variance`, `scaling.proof` |
+# | say what happens without the scale, with numbers and the limits of the claim | | [Can the scale be skipped?](#Can-the-scale-be-skipped?), task `scaling.scaled_scores` |
+# | do the same for additive attention | | [Does additive attention need a scale?](#Does-additive-attention-need-a-scale?), task `scaling.additive_bound` |
+# | code the whole thing from memory in ten minutes | | [From memory](#From-memory), task `scaling.attention` |
 
 # %% [markdown]
 # ## Now you

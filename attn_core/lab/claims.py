@@ -136,7 +136,7 @@ def _rounded(value: Any, tolerance: float) -> list[Any]:
     if not tolerance:
         return _row(value)
     places = 1 - floor(log10(tolerance))
-    return [entry if isinstance(entry, bool) else round(float(entry), places) for entry in _row(value)]
+    return [round(float(entry), places) for entry in _row(value)]
 
 
 def _written(value: Any, exact: bool = False) -> str:

@@ -107,6 +107,7 @@ def slider(draw: Callable[[float], "Figure"], name: str, values: Sequence[float]
         value=values[len(values) // 2],
         description=name,
         continuous_update=False,
+        style={"description_width": "initial"},  # or a long name is cut off
     )
     picture = widgets.HTML()  # not an Output: nbclient, which builds the notebooks, cannot run one without storing it
 

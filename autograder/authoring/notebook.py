@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+from autograder.classroom.files import write_whole
 from autograder.curriculum import CurriculumError
 
 Notebook = dict[str, Any]
@@ -55,16 +54,7 @@ def write(path: Path, text: str) -> bool:
     """Put `text` at `path` in one step, so that nobody ever reads half a file. False if it was there already."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    write_whole(path, text)
     return True
 
 

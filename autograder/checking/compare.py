@@ -96,16 +96,21 @@ def _bounded(answer: Observation, request: Request, spread: _Spread) -> Expectat
     values, gradients = leaves_of(answer.value), answer.gradients
     size = _scale(gradients)
 
-    def tolerance(leaf: Any, i: int, pick: Callable[[Observation], Any], size: float) -> Tolerance:
+    def tolerance(leaf: Any, i: int, pick: Callable[[Observation], Any], size: float, noise: float = 0.0) -> Tolerance:
         if not (is_float_array(leaf) or isinstance(leaf, float)):
             return Tolerance(0.0)
-        return Tolerance(2 * FLOOR[name] * size, lambda: spread.around(leaf, i, pick))
+        return Tolerance(2 * FLOOR[name] * size + noise, lambda: spread.around(leaf, i, pick))
+
+    def noise(i: int) -> float:
+        """A gradient below this changes no digit of the output when the whole input moves: saturation leaves such."""
+        moved = _scale(request.cotangents) * _scale(values)
+        return 4 * EPS[name] * moved / max(_scale([request.inputs[i]]), 1e-30)
 
     return Expectation(
         answer.value,
         gradients,
         tuple(tolerance(x, i, lambda seen: leaves_of(seen.value), _scale([x])) for i, x in enumerate(values)),
-        tuple(tolerance(x, i, lambda seen: seen.gradients, size) for i, x in enumerate(gradients)),
+        tuple(tolerance(x, i, lambda seen: seen.gradients, size, noise(i)) for i, x in enumerate(gradients)),
         changed=answer.changed,
     )
 

@@ -21,7 +21,7 @@ from autograder.checking.engine import (
     try_case,
 )
 from autograder.checking.explain import explain
-from autograder.checking.pattern import pattern
+from autograder.checking.pattern import equal_pairs, pattern
 from autograder.checking.report import Example, Report, State
 from autograder.checking.task import Misconception, Task
 
@@ -39,7 +39,7 @@ def report(task: Task, answer: Answer, seed: int = 0) -> Report:
     failed = [t for t in trials if t.finding]
     if not failed:
         return Report(task.id, task.function, State.RIGHT, credit=1.0, checked=len(trials), lecture=task.lecture)
-    mistake, ask = _named(task, trials)
+    mistake, ask = _named(task, answer, trials)
     shown = _smallest(task, answer, failed[0])
     finding = shown.finding or failed[0].finding
     assert finding is not None  # a failed trial has a finding
@@ -68,7 +68,7 @@ def _credit(task: Task, failed: list[Trial]) -> float:
     return max(0.0, 1.0 - sum(known)) if len(known) == len(lost) else 0.0
 
 
-def _named(task: Task, trials: list[Trial]) -> tuple[str | None, str | None]:
+def _named(task: Task, answer: Answer, trials: list[Trial]) -> tuple[str | None, str | None]:
     """The misconception that gives the learner's result on every draw; else what the pattern of failures tells.
 
     Where two mistakes meet, the one that explains the first failures is named; the other shows once it is mended.
@@ -81,9 +81,16 @@ def _named(task: Task, trials: list[Trial]) -> tuple[str | None, str | None]:
         _imitated(task, telling)
         or explain(task, trials)
         or (_imitated(task, ordinary) if len(ordinary) < len(telling) else None)
-        or pattern(task, trials)
+        or pattern(task, [*trials, *_experiments(task, answer, trials)])
         or (None, None)
     )
+
+
+def _experiments(task: Task, answer: Answer, trials: list[Trial]) -> list[Trial]:
+    """Where several sizes are equal in every failure: trials that have each pair equal alone, to see which one it is."""
+    pairs = equal_pairs(trials)
+    cases = [replace(t.case, sizes="ragged", same=pair) for t in trials if t.finding for pair in pairs]
+    return [try_case(task, answer, case) for case in cases[: len(pairs)] if len(pairs) > 1]
 
 
 def _imitated(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
@@ -120,10 +127,7 @@ def _as_trial(trial: Trial, imitation: Expectation) -> Trial:
 
 
 def _extent(trials: list[Trial], failed: list[Trial]) -> str:
-    """On how many inputs it is wrong, and whether they have something in common."""
-    specials = sorted({t.case.special for t in failed if t.case.special})
-    if specials and all(t.case.special for t in failed):
-        return f"Right on ordinary inputs; not right for: {', '.join(specials)}."
+    """On how many inputs it is wrong."""
     return f"Not right on {len(failed)} of {len(trials)} inputs."
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 Kind = Literal["np", "torch", "py"]
-Sizes = Literal["one", "ragged", "equal", "wide", "odd wide", "even wide"]  # wide: all, or every second letter
+Sizes = Literal["one", "ragged", "some equal", "equal", "wide", "odd wide", "even wide"]  # wide: all, every second
 Axis = str | int | EllipsisType  # a letter, a fixed size, or ... for the batch axes
 
 
@@ -27,6 +27,7 @@ class Case:
     dtype: str = "float64"
     batch: tuple[int, ...] = ()
     sizes: Sizes = "ragged"
+    same: tuple[str, str] | None = None  # two letters whose sizes are equal, and above 1 where the task allows it
     limit: int | None = None  # no size above this, where the task allows it: counterexamples are shrunk with it
     magnitude: float = 1.0
     strided: bool = False
@@ -54,10 +55,10 @@ class Draw:
         It is never below `low`. Without `high`, one case has much larger sizes than the others.
         """
         if letter not in self.sizes:
-            self.sizes[letter] = int(self._size_rng.choice(self._options(low, high)))
+            self.sizes[letter] = int(self._size_rng.choice(self._options(letter, low, high)))
         return self.sizes[letter]
 
-    def _options(self, low: int, high: int | None) -> list[int]:
+    def _options(self, letter: str, low: int, high: int | None) -> list[int]:
         top = max(low, HIGH if high is None else high)
         if self.case.limit is not None:
             top = max(low, min(top, self.case.limit))
@@ -66,10 +67,17 @@ class Draw:
         if self.case.sizes == "equal" and self.sizes:
             return [min(max(low, next(iter(self.sizes.values()))), top)]
         if self.case.sizes == "equal":
-            low = max(low, min(2, top))
+            low, top = max(low, min(2, top)), max(low, min(top, HIGH))
         if self.case.sizes in ("wide", ("odd wide", "even wide")[len(self.sizes) % 2]):
             low, top = (high, high) if high else (max(low, WIDE[0]), max(low, WIDE[1]))
+        if self.case.same and letter in self.case.same:
+            low, top = max(low, min(2, top)), max(low, min(top, HIGH))
+            twin = next((n for other, n in self.sizes.items() if other in self.case.same), None)
+            if twin is not None and low <= twin <= top:
+                return [twin]
         options = list(range(low, top + 1))
+        if self.case.sizes == "some equal" and self.sizes and self._size_rng.random() < 0.5:
+            return [n for n in self.sizes.values() if n in options] or options
         return [n for n in options if n not in self.sizes.values()] or options
 
     def shape(self, *axes: Axis) -> tuple[int, ...]:
@@ -159,7 +167,8 @@ def plan(seed: int, dtypes: Sequence[str], specials: Iterable[str], rounds: int 
     yield case("non-contiguous memory, batched", strided=True, batch=(2, 3))
     for round_ in range(rounds):
         dtype, batch = dtypes[round_ % len(dtypes)], BATCHES[round_ % len(BATCHES)]
-        one = case(f"random {round_}", dtype=dtype, batch=batch, strided=round_ % 5 == 4)
+        sizes: Sizes = "some equal" if round_ % 3 == 2 else "ragged"
+        one = case(f"random {round_}", dtype=dtype, batch=batch, sizes=sizes, strided=round_ % 5 == 4)
         yield one
         if round_ % 4 == 0:  # a cache that looks at shapes only gives itself away
             yield replace(one, name=f"{one.name}, other values", again=1)
@@ -174,5 +183,5 @@ def smaller(case: Case, tries: int = 60) -> Iterator[Case]:
     for limit in (1, 2, 3):
         for attempt in range(tries // 3):
             batch = () if attempt % 3 else case.batch[:1]
-            sizes: Sizes = "equal" if case.sizes == "equal" else "ragged"
+            sizes: Sizes = case.sizes if case.sizes in ("equal", "some equal") else "ragged"
             yield replace(case, sizes=sizes, limit=limit, batch=batch, seed=case.seed + attempt + 1, rounded=True)

@@ -40,7 +40,17 @@ def pattern(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
     luck = Counter(feature for t in innocent for feature in _features(task, t) if feature in shared)
     allowed = min(LUCKY * len(innocent), LUCKY * 2 * len(failed))
     likely = [feature for feature in first if feature in shared and luck[feature] <= allowed]
-    return (f"is right except {min(likely, key=luck.__getitem__)}", ASK) if likely else None
+    if likely:
+        return f"is right except {min(likely, key=luck.__getitem__)}", ASK
+    specials = sorted({t.case.special or "" for t in failed.values()})
+    return (f"is right on ordinary inputs, but not for: {', '.join(specials)}", ASK) if all(specials) else None
+
+
+def equal_pairs(trials: list[Trial]) -> list[tuple[str, str]]:
+    """The pairs of letters that stand for the same size in every failure: one of them may be to blame."""
+    failed = [t.sizes for t in trials if t.finding and t.expected.value_tolerances]
+    letters = list(failed[0]) if failed else []
+    return [(a, b) for a, b in combinations(letters, 2) if all(s.get(a) == s.get(b, 0) for s in failed)]
 
 
 def _features(task: Task, trial: Trial) -> Iterator[str]:
@@ -49,8 +59,6 @@ def _features(task: Task, trial: Trial) -> Iterator[str]:
     yield from _of_the_arguments(task, trial)
     yield from _of_the_sizes(trial.sizes)
     yield from _of_the_values(task, trial)
-    if trial.case.special:
-        yield f"for: {trial.case.special}"
 
 
 def _of_the_case(trial: Trial) -> Iterator[str]:

@@ -144,7 +144,8 @@ def _torch() -> ModuleType | None:
 def _fresh(value: Any, request: Request) -> Any:
     """A private copy of an input, so that the caller's array survives whatever the learner does."""
     if isinstance(value, np.ndarray):
-        return np.repeat(value, 2, axis=-1)[..., ::2] if _spread(value, request) else value.copy(order="K")
+        # gaps between the elements, and the axes in reverse order: no view of it joins or splits axes
+        return np.repeat(value.T, 2, axis=0).T[..., ::2] if _spread(value, request) else value.copy(order="K")
     torch = _torch()
     if torch is not None and isinstance(value, torch.Tensor):
         return value.clone().requires_grad_(bool(request.cotangents) and value.is_floating_point())
@@ -161,7 +162,8 @@ def _call_with(leaf: Any, request: Request) -> Any:
     if torch is None or not isinstance(leaf, torch.Tensor):
         return leaf
     if _spread(leaf, request):
-        return leaf.repeat_interleave(2, dim=-1)[..., ::2]
+        axes = tuple(reversed(range(leaf.ndim)))
+        return leaf.permute(axes).repeat_interleave(2, dim=0).permute(axes)[..., ::2]
     return leaf * 1 if leaf.requires_grad else leaf
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from autograder.checking.report import COLOURS, MARKS
 from autograder.classroom.files import write_whole
 from autograder.classroom.gradebook import Mark, Marks
 from autograder.curriculum import Tree
@@ -48,14 +47,11 @@ def feedback(title: str, ledger: Ledger, marks: Marks, submission: Submission) -
 
 
 def _task(result: Result, mark: Mark, answer: str) -> dict[str, Any]:
-    report = result.report
+    waits = "It waits for a person to grade it."
     return {
-        "id": mark.task,
-        "state": "graded by a person" if mark.by_hand else "waits for a person" if mark.waiting else str(report.state),
-        "sign": MARKS[report.state],
-        "colour": COLOURS[report.state],
         "mark": mark,
         "answer": answer,
-        # Report.html escapes all that comes from a learner; a written answer has no report worth showing
-        "report": None if result.manual or answer else Markup(report.html()),
+        "state": "A person has graded it." if mark.by_hand else waits if mark.waiting else "",
+        # a written answer has no report worth showing
+        "report": "" if answer or result.manual else Markup(result.report.html()),  # it escapes all that it shows
     }

@@ -27,10 +27,10 @@ def read_regular(path: Path, limit: int) -> bytes:
         if path.is_symlink():
             raise Refused("is a link, not a file") from None
         raise Refused(f"cannot be opened ({error.strerror})") from None
+    if path.is_symlink() or not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise Refused("is not an ordinary file")
     with os.fdopen(fd, "rb") as file:
-        found = os.fstat(fd)
-        if path.is_symlink() or not stat.S_ISREG(found.st_mode):
-            raise Refused("is not an ordinary file")
         data = file.read(limit + 1)
     if len(data) > limit:
         raise Refused(f"is larger than {limit / 1e6:g} MB, which no notebook of this course is")

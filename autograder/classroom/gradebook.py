@@ -69,6 +69,11 @@ class Marks:
         return sum(mark.max_points for mark in self.marks)
 
     @property
+    def open_points(self) -> float:
+        """The points that a person still has to give or not."""
+        return sum(mark.max_points for mark in self.marks if mark.waiting)
+
+    @property
     def waiting(self) -> tuple[str, ...]:
         """The tasks that a person still has to grade."""
         return tuple(mark.task for mark in self.marks if mark.waiting)

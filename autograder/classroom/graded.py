@@ -55,7 +55,7 @@ def _outputs(result: Result, count: int) -> list[dict[str, Any]]:
 def _notes(ledger: Ledger) -> list[dict[str, Any]]:
     said = [ledger.reason, *ledger.remarks, UNPROTECTED if ledger.sandbox == "none" else ""]
     lines = [f"- `{line.replace('`', '´')}`" for line in said if line]  # as code: it may quote the learner's own words
-    return [_note("remarks", "**On this submission, for the grader**\n\n" + "\n".join(lines))] if lines else []
+    return [_note("grader-remarks", "**On this submission, for the grader**\n\n" + "\n".join(lines))] if lines else []
 
 
 def _note(id: str, text: str) -> dict[str, Any]:

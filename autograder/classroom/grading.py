@@ -20,7 +20,7 @@ from autograder.classroom.gradebook import Gradebook, Marks, open_gradebook
 from autograder.classroom.graded import with_results
 from autograder.classroom.intake import Intake, take_in
 from autograder.classroom.template import load_template
-from autograder.classroom.text import all_printable
+from autograder.classroom.text import all_printable, printable
 from autograder.curriculum import CurriculumError, Tree
 from autograder.judge import journal
 from autograder.judge.judge import version
@@ -30,6 +30,7 @@ from autograder.judge.sandbox import Sandbox, SandboxError, find_sandbox
 from autograder.judge.selftest import assert_closed
 
 SECRET_BYTES = 32
+LONGEST_NAME = 128  # what the gradebook holds
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def grade_class(
     sandbox = closed_sandbox(sandbox_name)
     rows: list[Graded] = []
     with open_gradebook(tree, slug) as gradebook:
-        for ledger in judge(tree, slug, [intake.submission for intake in intakes.values()], sandbox, workers):
+        for ledger in judged(tree, slug, [intake.submission for intake in intakes.values()], sandbox, workers):
             rows.append(_settle(tree, gradebook, ledger, intakes[ledger.student]))
             if progress:
                 progress(len(rows), len(intakes), rows[-1])
@@ -69,7 +70,7 @@ def grade_class(
     return sorted(rows, key=lambda row: row.ledger.student)
 
 
-def judge(
+def judged(
     tree: Tree, slug: str, submissions: Iterable[Submission], sandbox: Sandbox, workers: int | None = None
 ) -> Iterator[Ledger]:
     """The ledgers of submissions, from the journal where it has them, else from the pool and then into the journal."""
@@ -116,6 +117,12 @@ def _chosen(tree: Tree, slug: str, students: Sequence[str] | None) -> list[str]:
     if not there:
         where = tree.shown(tree.submission("STUDENT", slug))
         raise CurriculumError(f"Nobody has handed in {slug}: there is no {where}. Collect the submissions first.")
+    for name in there:
+        if printable(name) != name or len(name) > LONGEST_NAME:
+            raise CurriculumError(
+                f"The folder {printable(name)!r} cannot be a student's name: a name has at most {LONGEST_NAME} printable "
+                "characters. Rename the folder; nothing was graded."
+            )
     missing = sorted(set(students or ()) - set(there))
     if missing:
         raise CurriculumError(f"{missing[0]} has no folder for {slug}. Those who have: {', '.join(there[:20])}.")

@@ -42,6 +42,9 @@ def take_in(tree: Tree, student: str, template: Template) -> Intake:
         built = rebuild(template, parse(data, tree.submission(student, template.slug).name))
     except Unreadable as error:
         data, reason, built = b"", str(error), untouched(template)
+    except Exception as error:  # noqa: BLE001 - a file that we did not think of is a row with a reason, too
+        reason = f"The notebook could not be read ({type(error).__name__}). Save it in JupyterLab and hand it in again."
+        data, built = b"", untouched(template)
     remarks += tuple(built.remarks)
     submission = _submission(tree, student, template, built)
     submission = replace(submission, fingerprint=_fingerprint(data, template, remarks, reason), remarks=remarks)

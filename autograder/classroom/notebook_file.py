@@ -34,6 +34,7 @@ class LearnerCell:
     id: str = ""
     grade_id: str = ""
     attachments: dict[str, dict[str, str]] = field(default_factory=dict)
+    repaired: bool = False  # held characters that no file can
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def parse(data: bytes, name: str) -> LearnerNotebook:
         if cell is None:
             remarks.append(f"Cell {number} is damaged and was left out.")
         else:
-            if "\ufffd" in cell.source and "\ufffd" not in str(raw):
+            if cell.repaired:
                 remarks.append(f"Cell {number} held characters that cannot be stored; they were replaced.")
             parsed.append(cell)
     return LearnerNotebook(tuple(parsed), tuple(remarks))
@@ -113,6 +114,7 @@ def _cell(raw: Any) -> LearnerCell | None:
         id=id if isinstance(id, str) else "",
         grade_id=grade_id if isinstance(grade_id, str) else "",
         attachments=_images(raw.get("attachments")),
+        repaired=storable(source) != source,
     )
 
 

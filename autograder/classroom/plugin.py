@@ -1,7 +1,7 @@
 """The nbgrader plug-in: plain `nbgrader autograde` takes submissions in and judges them as `attn grade` does.
 
-`nbgrader_config.py` names these classes. The exporter reads a submission through our intake, so that a copied, deleted
-or forged cell, or a file that is no notebook, cannot stop the class; the preprocessor stands where nbgrader would execute
+`nbgrader_config.py` names what is here. The exporter reads a submission through our intake, so that a copied, deleted or
+forged cell, or a file that is no notebook, cannot stop the class; the preprocessor stands where nbgrader would execute
 the notebook. nbgrader's own steps around them are unchanged and write the same scores.
 """
 
@@ -17,13 +17,19 @@ from traitlets import Unicode
 
 from autograder.classroom.gradebook import open_gradebook
 from autograder.classroom.graded import with_results, without_notes
-from autograder.classroom.grading import closed_sandbox, judge
+from autograder.classroom.grading import closed_sandbox, judged
 from autograder.classroom.intake import Intake, take_in
 from autograder.classroom.template import load_template
 from autograder.curriculum import Tree, find_tree
 
 Notebook = Any  # nbformat's NotebookNode, which has no types
 Converted = tuple[Notebook, dict[str, Any]]
+
+
+def one_notebook(notebooks: list[str], **_: Any) -> None:
+    """nbgrader's hook before a submission: whatever the notebook is called, it is the one that the intake looks for."""
+    folder = Path(notebooks[0]).parent
+    notebooks[:] = [str(folder / f"{folder.name}.ipynb")]
 
 
 class Reader(NotebookExporter):
@@ -50,7 +56,7 @@ class Judge(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no type
         tree = find_tree()
         intake = _intake(tree, resources)
         slug = intake.submission.slug
-        (ledger,) = judge(tree, slug, [intake.submission], closed_sandbox(self.sandbox))
+        (ledger,) = judged(tree, slug, [intake.submission], closed_sandbox(self.sandbox))
         with open_gradebook(tree, slug) as gradebook:
             gradebook.take_back_stale(intake)
         return nbformat.from_dict(with_results(nb, ledger)), resources  # type: ignore[no-untyped-call]  # no types

@@ -42,17 +42,14 @@ class Rebuilt:
 
 def untouched(template: Template) -> Rebuilt:
     """What is graded when nothing can be read: the exercise as it was released."""
-    return rebuild(
-        template, LearnerNotebook(tuple(LearnerCell(p.type, p.source, p.id, p.name) for p in template.places))
-    )
+    as_released = tuple(LearnerCell(p.type, p.source, p.id) for p in template.places)
+    return rebuild(template, LearnerNotebook(as_released))
 
 
 def rebuild(template: Template, learner: LearnerNotebook) -> Rebuilt:
     """Put a learner's cells into the exercise. More cells, or more code, than a notebook can have raise Unreadable."""
     if len(learner.cells) > MOST_CELLS:
-        raise Unreadable(
-            f"The notebook has {len(learner.cells)} cells, more than are read here ({MOST_CELLS}). Shorten it."
-        )
+        raise Unreadable(f"The notebook has {len(learner.cells)} cells; at most {MOST_CELLS} are read. Shorten it.")
     filled, added = _align(template, learner.cells)
     built = Rebuilt(_empty(template), remarks=list(learner.remarks))
     _remark_repairs(template, filled, learner.cells, built)

@@ -51,12 +51,11 @@ def table(slug: str, rows: Sequence[Graded]) -> Table:
     for name, side in (("student", "left"), ("points", "right"), ("of", "right"), ("waits", "right"), ("why", "left")):
         found.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]  # a str, not its Literal
     for row in rows:
-        waiting = sum(m.max_points for m in row.marks.marks if m.waiting)
         found.add_row(
             Text(one_line(row.ledger.student)),
             f"{row.marks.points:g}",
             f"{row.marks.max_points:g}",
-            f"{waiting:g}" if waiting else "",
+            f"{row.marks.open_points:g}" if row.marks.waiting else "",
             Text(one_line(row.ledger.summary, LONGEST_REASON)),
         )
     return found
@@ -72,7 +71,7 @@ def locations(tree: Tree, slug: str, rows: Sequence[Graded]) -> list[str]:
     ]
     if waiting:
         lines.append(
-            f"{waiting} written answers wait for a person: start `{course}jupyter lab`, then Formgrader, Manual Grading; "
+            f"{waiting} submissions hold work that waits for a person: start `{course}jupyter lab`, then Formgrader, Manual Grading; "
             "the rubric stands above each answer. Afterwards grade again: nothing is judged twice."
         )
     if any(row.ledger.sandbox == "none" for row in rows):

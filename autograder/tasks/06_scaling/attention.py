@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,8 @@ def _(draw: Draw) -> tuple[Array, ...]:
 @task.special("large scores with a mask", share=0.2)
 def _(draw: Draw) -> tuple[Array, ...]:
     q, k, v = _qkv(draw)
-    return (q * 40).astype(q.dtype), (k * 40).astype(k.dtype), v, draw.mask(..., "n", "m", keep=0.6)
+    factor = draw.choice([40.0, 400.0])
+    return (q * factor).astype(q.dtype), (k * factor).astype(k.dtype), v, draw.mask(..., "n", "m", keep=0.6)
 
 
 @task.property("weights sum to one in every row that may attend to something")
@@ -111,7 +113,14 @@ def _(_call: Any, inputs: tuple[Array, ...], output: Array) -> str | None:
 
 
 def _attend(
-    q: Array, k: Array, v: Array, mask: Array | None, *, scale: float | None = None, axis: int = -1, fill: Any = -np.inf
+    q: Array,
+    k: Array,
+    v: Array,
+    mask: Array | None = None,
+    *,
+    scale: float | None = None,
+    axis: int = -1,
+    fill: Any = -np.inf,
 ) -> tuple[Array, Array]:
     """Attention with one part exchanged: what most mistakes are."""
     scores = q @ swap(k)
@@ -182,6 +191,19 @@ def _(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, A
 
 
 @task.misconception(
+    "masks after the softmax and renormalises, which fails where all visible weights have underflowed",
+    ask="What is left to renormalise when a hidden score lies 1000 above the visible ones?",
+)
+def _(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    weights = _attend(q, k, v, None)[1]
+    if mask is not None:
+        weights = weights * mask
+        total = weights.sum(-1, keepdims=True)
+        weights = weights / np.where(total == 0, 1, total).astype(weights.dtype)
+    return weights @ v, weights
+
+
+@task.misconception(
     "fills hidden scores with −1e9, which leaves weights in rows that may attend to nothing",
     ask="What does softmax give for a row of equal scores, however negative?",
 )
@@ -206,11 +228,11 @@ def _(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, A
     return _attend(q, k, v, mask, fill=0.0)
 
 
-@task.misconception(
-    "fills hidden scores with a number that is not negative enough", ask="What if the visible scores lie even lower?"
-)
-def _(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
-    return _attend(q, k, v, mask, fill=-100.0)
+for _fill in (-10.0, -20.0, -30.0, -50.0, -100.0, -1000.0):
+    task.misconception(
+        "fills hidden scores with a number that is not negative enough",
+        ask="What if the visible scores lie even lower?",
+    )(partial(_attend, fill=_fill))
 
 
 @task.misconception(
@@ -229,6 +251,38 @@ def _(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, A
 def _(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
     scores = scaled_dot(q, k)
     weights = exp_over_sum(scores if mask is None else np.where(mask, scores, np.asarray(-np.inf, scores.dtype)), -1)
+    return weights @ v, weights
+
+
+@task.misconception(
+    "exponentiates without subtracting the maximum", ask="What is exp(1000) in float64, and what is inf · 0?"
+)
+def _(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    exp = np.exp(scaled_dot(q, k))
+    exp = exp if mask is None else exp * mask
+    weights = exp / exp.sum(-1, keepdims=True)
+    return weights @ v, weights
+
+
+@task.misconception("mixes the keys instead of the values", ask="Which vectors carry what a query wants to read?")
+def _(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    weights = _attend(q, k, v, mask)[1]
+    return weights @ k, weights
+
+
+@task.misconception("applies softmax twice", ask="What does softmax do to numbers that all lie between 0 and 1?")
+def _(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    weights = softmax(_attend(q, k, v, mask)[1])
+    return weights @ v, weights
+
+
+@task.misconception(
+    "reads the best key only (argmax) instead of mixing all", ask="Which function lets a gradient reach every score?"
+)
+def _(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    scores = scaled_dot(q, k)
+    scores = scores if mask is None else np.where(mask, scores, np.asarray(-np.inf, scores.dtype))
+    weights = (np.arange(k.shape[-2]) == scores.argmax(-1, keepdims=True)).astype(q.dtype)
     return weights @ v, weights
 
 

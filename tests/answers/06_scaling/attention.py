@@ -139,7 +139,11 @@ def borrowed_from_torch(q, k, v, mask=None):
 
 @right
 def transposed_views(q, k, v, mask=None):
-    scores = scores_of(k, q) if mask is None else np.where(np.swapaxes(np.atleast_2d(mask), -1, -2), scores_of(k, q), -np.inf)
+    scores = (
+        scores_of(k, q)
+        if mask is None
+        else np.where(np.swapaxes(np.atleast_2d(mask), -1, -2), scores_of(k, q), -np.inf)
+    )
     weights = softmax(scores, -2).swapaxes(-1, -2)
     return np.swapaxes(v.swapaxes(-1, -2) @ weights.swapaxes(-1, -2), -1, -2), weights
 
@@ -277,7 +281,7 @@ def naive_exponentials(q, k, v, mask=None):
     return w @ v, w
 
 
-@wrong("x")
+@wrong("overflows for large inputs")
 def naive_exponentials_with_a_guard(q, k, v, mask=None):
     e = np.exp(scores_of(q, k)) * (True if mask is None else mask)
     w = e / np.maximum(e.sum(-1, keepdims=True), 1e-30)
@@ -356,7 +360,7 @@ def inverts_the_mask_in_place(q, k, v, mask=None):
 
 @wrong("touches the global random generator")
 def dropout(q, k, v, mask=None):
-    out, w = five_steps(q, k, v, mask)
+    _, w = five_steps(q, k, v, mask)
     keep = np.random.random(w.shape) > 0.1
     return (w * keep / 0.9) @ v, w
 
@@ -407,14 +411,14 @@ def at_most_eight_keys(q, k, v, mask=None):
     return w @ v, w
 
 
-@wrong("is right except for: a mask that is the same for every batch entry")
+@wrong("is right on ordinary inputs, but not for: a mask that is the same for every batch entry")
 def mask_without_the_batch_is_dropped(q, k, v, mask=None):
     if mask is not None and mask.ndim == 2 < q.ndim:
         mask = None
     return five_steps(q, k, v, mask)
 
 
-@wrong("is right except for: a mask with one row for all queries")
+@wrong("is right on ordinary inputs, but not for: a mask with one row for all queries, a mask without a query axis")
 def the_mask_must_have_every_row(q, k, v, mask=None):
     s = scores_of(q, k)
     if mask is not None:
@@ -425,7 +429,7 @@ def the_mask_must_have_every_row(q, k, v, mask=None):
     return w @ v, w
 
 
-@wrong("is right except for: a mask without a query axis")
+@wrong("is right on ordinary inputs, but not for: a mask without a query axis")
 def mask_needs_two_axes(q, k, v, mask=None):
     if mask is not None:
         n, m = mask.shape[-2], mask.shape[-1]
@@ -441,9 +445,9 @@ def mean_of_the_values_for_empty_rows(q, k, v, mask=None):
     return np.where(empty, v.mean(-2, keepdims=True), out), w
 
 
-@wrong("x")
+@wrong("fills hidden scores with −1e9, which leaves weights in rows that may attend to nothing")
 def uniform_weights_for_empty_rows(q, k, v, mask=None):
-    out, w = five_steps(q, k, v, mask)
+    _, w = five_steps(q, k, v, mask)
     w = np.where(w.any(-1, keepdims=True), w, np.asarray(1 / k.shape[-2], w.dtype))
     return w @ v, w
 
@@ -454,13 +458,13 @@ def reads_the_memory(q, k, v, mask=None):
     return five_steps(q, k, v, mask)
 
 
-@wrong("x")
+@wrong("mixes the keys instead of the values")
 def values_from_the_keys(q, k, v, mask=None):
     _, w = five_steps(q, k, v, mask)
     return w @ k, w
 
 
-@wrong("x")
+@wrong("masks after the softmax and renormalises, which fails where all visible weights have underflowed")
 def renormalises_after_the_softmax(q, k, v, mask=None):
     """Right, except where everything that may be seen has underflowed."""
     w = softmax(scores_of(q, k))
@@ -470,13 +474,13 @@ def renormalises_after_the_softmax(q, k, v, mask=None):
     return w @ v, w
 
 
-@wrong("x")
+@wrong("returns the transpose of output 2")
 def weights_transposed(q, k, v, mask=None):
     out, w = five_steps(q, k, v, mask)
     return out, w.swapaxes(-1, -2)
 
 
-@wrong("x")
+@wrong("applies softmax twice")
 def softmax_twice(q, k, v, mask=None):
     _, w = five_steps(q, k, v, mask)
     w = softmax(w)
@@ -492,13 +496,7 @@ def no_scale_and_nan_for_empty_rows(q, k, v, mask=None):
     return w @ v, w
 
 
-@wrong("x")
-def weights_from_the_inverted_mask_only(q, k, v, mask=None):
-    out, w = five_steps(q, k, v, mask)
-    return out, w if mask is None else w * 0 + mask / np.maximum(mask.sum(-1, keepdims=True), 1)
-
-
-@wrong("x")
+@wrong("reads the best key only (argmax) instead of mixing all")
 def argmax(q, k, v, mask=None):
     s = scores_of(q, k)
     s = s if mask is None else np.where(mask, s, -np.inf)

@@ -272,12 +272,11 @@ def returns_numpy(q, k):
     return (q @ k.mT / math.sqrt(q.shape[-1])).detach().numpy()
 
 
-@wrong("returns the result of an earlier call")
-def caches_by_shape(q, k, cache={}):  # noqa: B006 - a mutable default is the mistake
-    key = q.shape, k.shape, q.dtype
-    if key not in cache:
-        cache[key] = (q @ k.mT / math.sqrt(q.shape[-1])).detach()
-    return cache[key] + 0 * (q.sum() + k.sum())
+@wrong("gives another result the second time it is called")
+def adds_to_a_buffer(q, k, buffers={}):  # noqa: B006 - a mutable default is the mistake
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    buffers[scores.shape] = buffers.get(scores.shape, 0) + scores.detach()
+    return scores - scores.detach() + buffers[scores.shape].to(scores.dtype)
 
 
 @wrong("returns the same result whatever its input is")
@@ -299,12 +298,10 @@ def transposes_only_when_it_must(q, k):
 
 @wrong("is right except for non-contiguous inputs")
 def view_of_the_memory(q, k):
-    flat = k.view(-1, k.shape[-2], k.shape[-1])
-    scores = q.view(-1, q.shape[-2], q.shape[-1]) @ flat.mT / math.sqrt(q.shape[-1])
-    return scores.view(*q.shape[:-1], k.shape[-2])
+    return q.view(-1).view(q.shape) @ k.mT / math.sqrt(q.shape[-1])
 
 
-@wrong("is right except with more than one batch axis")
+@wrong("works only without batch axes or with exactly one batch axis")
 def flattens_the_batch(q, k):
     d = q.shape[-1]
     if q.dim() > 3:
@@ -315,12 +312,6 @@ def flattens_the_batch(q, k):
 @wrong("is right except when d_k > …")
 def cuts_long_vectors(q, k):
     return q[..., :48] @ k[..., :48].mT / math.sqrt(q.shape[-1])
-
-
-@wrong("overflows for large inputs")
-def exp_of_the_log(q, k):
-    scores = q @ k.mT / math.sqrt(q.shape[-1])
-    return torch.log(torch.exp(scores))
 
 
 @wrong("is -1 times the right result")

@@ -236,7 +236,7 @@ def renormalises(a):
     return diagonal_minus_outer(a / a.sum(-1, keepdims=True))
 
 
-@wrong("is right except for: weights that are one-hot")
+@wrong("is right on ordinary inputs, but not for: weights that are one-hot")
 def one_hot_is_taken_for_uniform(a):
     flat = np.where(a.max(-1, keepdims=True) == 1, np.asarray(1 / a.shape[-1], a.dtype), a)
     return diagonal_minus_outer(flat)
