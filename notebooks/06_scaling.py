@@ -588,7 +588,7 @@ show(
 # $2\cdot22.6=45.3$.
 #
 # **C024 · false.** *“At d = 64 raw scores range from −64 to 64, scaled ones from −8 to 8.”* ±64 is the Cauchy-Schwarz
-# *bound* for vectors of length 8. It is eight standard deviations away: a million scores come to about ±41 (scaled:
+# *bound* for vectors of length 8. It is eight standard deviations away: a million scores come to about ±42 (scaled:
 # ±5), and 95 % stay within ±16 (scaled: ±2).
 
 # %%
@@ -603,7 +603,7 @@ claim(
 claim("C093", slopes["uniform on ±√3"], 1, 0.03, what="log-log slope for uniform entries, three seeds")
 claim("C023", slopes["Gaussian"], 1, 0.03, what="log-log slope for Gaussian entries, three seeds")
 rng = np.random.default_rng(0)
-pairs = [(rng.normal(size=(4000, d)), rng.normal(size=(4000, d))) for d in SIZES]
+pairs = [(rng.normal(size=(2000, d)), rng.normal(size=(2000, d))) for d in SIZES]
 claim("C117", slope([abs((q * k).sum(-1)).mean() for q, k in pairs]), 0.5, 0.02, what="exponent of the mean of |q·k|")
 lengths = [(np.linalg.norm(q, axis=-1) * np.linalg.norm(k, axis=-1)).mean() for q, k in pairs]
 claim("C117", slope(lengths), 1, 0.01, what="exponent of the mean of ‖q‖‖k‖, the largest possible value")
@@ -612,7 +612,7 @@ claim("C072", np.sqrt(np.mean(variances["Gaussian"], 0)[[2, 5]]), [8, 22.63], 0.
 raw = dot(rng.normal(size=(1000, 64)), rng.normal(size=(1000, 64))).ravel()  # a million scores
 claim("C024", raw.std(), 8, 0.1, what="sd of a million raw scores, d = 64")
 claim("C024", (abs(raw) < 16).mean(), 0.95, 0.01, what="share of them within ±16")
-claim("C024", [-raw.min(), raw.max()], 41, 5, what="their extremes, far from 64")
+claim("C024", [-raw.min(), raw.max()], 42, 4, what="their extremes, far from 64")
 
 # %%
 fig, ax = plt.subplots(figsize=(7.5, 3.2))
@@ -966,7 +966,7 @@ for position, name in ((1, "no scale"), (8, "√64"), (64, "64")):
     ax.annotate(name, (position, 0.1), xytext=(4, 0), textcoords="offset points", fontsize=9)
 ax.axhline(math.log(64), color="C1", linestyle="--", label="uniform: ln 64")
 ax.set(xlabel="temperature", ylabel="entropy (nats)", title="√d starts the softmax between frozen and molten")
-ax.legend(fontsize=9, loc=(0.48, 0.3))
+ax.legend(fontsize=8, loc=(0.49, 0.3))
 show(fig, "Entropy of the weights against temperature: zero when cold, ln 64 when hot; 0.6 at 1, 3.7 at 8, 4.15 at 64.")
 
 # %% [markdown] question="Q029" kind="explain" minutes=4
@@ -1459,7 +1459,7 @@ print("no key fits, scores -4, -5, -6: softmax", softmax(nothing_fits), "; with 
 
 
 # %%
-def additive_scores(d_a, sd_v, seed, pairs=2500):
+def additive_scores(d_a, sd_v, seed, pairs=1500):
     """Scores of random pairs, each with its own v: W_a q and U_a k are Gaussian of variance 1."""
     rng = np.random.default_rng(seed)
     hidden = np.tanh(rng.normal(size=(pairs, d_a)) + rng.normal(size=(pairs, d_a)))
@@ -1821,7 +1821,7 @@ except ValueError as error:
 # | stable softmax | $e^{s-\max s}$, normalised | shift by the row maximum; empty rows need a rule | an epsilon in the denominator |
 # | Jacobian | $\operatorname{diag}(a)-aa^\top$ | norm at most ½, zero when one-hot | "only losers lose gradient" (C073) |
 # | variance | $\operatorname{Var}(q\cdot k)=d_k$ | uncorrelated terms add | "because they are Gaussian" (C093) |
-# | range at $d=64$ | sd 8, extremes ±41, bound ±64 | typical is not maximal | "from −64 to 64" (C024) |
+# | range at $d=64$ | sd 8, extremes ±42, bound ±64 | typical is not maximal | "from −64 to 64" (C024) |
 # | temperature | $\operatorname{softmax}(s/\tau)$, $\tau=\sqrt{d_k}$ | a start, not a limit | "for overflow" (C074) |
 # | saturation | $\partial L/\partial s=J\,Vg$ | scores starve, values do not | "all updates vanish" (C158) |
 # | without scale | fold $1/\sqrt{d_k}$ into $W_Q$ | same function, other gradients | "just lower the rate" (C026) |

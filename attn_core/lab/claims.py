@@ -89,10 +89,9 @@ def _check_call(id: str, expected: Any, tolerance: float, bounded: bool, what: s
     if (expected is None) != bounded:
         found = "both" if bounded else "neither"
         raise ValueError(f"claim {id}: give either expected or at_least/at_most; this call has {found}.")
-    if not tolerance >= 0 or (bounded and tolerance):
-        raise ValueError(
-            f"claim {id}: tolerance is {tolerance}, but it must be 0 or more, and goes with expected, not with bounds."
-        )
+    if not 0 <= tolerance < inf or (bounded and tolerance):
+        reason = "it must be finite, 0 or more, and goes with expected, not with bounds"
+        raise ValueError(f"claim {id}: tolerance is {tolerance}, but {reason}.")
     if "\n" in what:
         raise ValueError(f"claim {id}: what holds a line break, but a claim is printed on one line.")
 

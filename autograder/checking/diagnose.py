@@ -22,6 +22,7 @@ from autograder.checking.engine import (
 )
 from autograder.checking.explain import explain
 from autograder.checking.pattern import equal_pairs, pattern
+from autograder.checking.probe import one_thread
 from autograder.checking.report import Example, Report, State
 from autograder.checking.task import Misconception, Task
 
@@ -32,6 +33,11 @@ def report(task: Task, answer: Answer, seed: int = 0) -> Report:
     """Examine an answer and say what came of it."""
     if why := task.unavailable():
         return Report(task.id, task.function, State.NOT_VERIFIABLE, sentences=(why,), lecture=task.lecture)
+    with one_thread():
+        return _report(task, answer, seed)
+
+
+def _report(task: Task, answer: Answer, seed: int) -> Report:
     trials = examine(task, answer, seed)
     if not_attempted(trials[0]):
         sentence = "Write your code in place of `raise NotImplementedError()`, run the cell, then run this one again."

@@ -197,6 +197,21 @@ def _gradients(raw: Any, leaves: tuple[Any, ...], cotangents: tuple[Any, ...]) -
 
 
 @contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread: on arrays as small as ours, more of them only wait for each other."""
+    torch = _torch()
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
 def _seeded(seed: int | None) -> Iterator[Callable[[], bool]]:
     """Seed the global generators, give a function that says whether they moved, and put them back as they were."""
     if seed is None:

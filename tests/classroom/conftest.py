@@ -25,21 +25,9 @@ def tree(tmp_path: Path) -> Tree:
 
 @pytest.fixture(scope="session")
 def entered(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A checkout with the real assignment, released by nbgrader into its gradebook. Copy it before writing into it."""
-    return checkout(tmp_path_factory.mktemp("entered"))
-
-
-@pytest.fixture
-def course(entered: Tree, tmp_path: Path) -> Tree:
-    """A private copy of `entered`."""
-    shutil.copytree(entered.root, tmp_path, dirs_exist_ok=True)
-    return Tree(tmp_path, tmp_path / "course")
-
-
-def checkout(root: Path) -> Tree:
-    """All of this project that grading 06_scaling reads, with a new gradebook."""
-    found = Tree(root, root / "course")
-    real = Tree(PROJECT, PROJECT / "course")
+    """All of this project that grading 06_scaling reads, released by nbgrader into a gradebook. Never written into."""
+    root = tmp_path_factory.mktemp("entered")
+    found, real = Tree(root, root / "course"), Tree(PROJECT, PROJECT / "course")
     shutil.copyfile(PROJECT / "nbgrader_config.py", root / "nbgrader_config.py")
     for source, target in ((real.manifest, found.manifest), (real.solution(SLUG), found.solution(SLUG))):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +35,18 @@ def checkout(root: Path) -> Tree:
     shutil.copytree(real.sample_class(SLUG), found.sample_class(SLUG))
     generate_assignment(found, SLUG)
     return found
+
+
+@pytest.fixture
+def course(entered: Tree, tmp_path: Path) -> Tree:
+    """A private copy of it."""
+    return copied(entered, tmp_path)
+
+
+def copied(tree: Tree, root: Path) -> Tree:
+    """A copy of a checkout and its course."""
+    shutil.copytree(tree.root, root, dirs_exist_ok=True)
+    return Tree(root, root / "course")
 
 
 @pytest.fixture(scope="session")

@@ -165,15 +165,19 @@ def test_lines_are_parsed_and_other_text_is_not(line, parsed):
         ),
         (
             {"id": "C024", "measured": 1, "expected": 1, "tolerance": -0.1},
-            "claim C024: tolerance is -0.1, but it must be 0 or more, and goes with expected, not with bounds.",
+            "claim C024: tolerance is -0.1, but it must be finite, 0 or more, and goes with expected, not with bounds.",
         ),
         (
             {"id": "C024", "measured": 1, "expected": 1, "tolerance": NAN},
-            "claim C024: tolerance is nan, but it must be 0 or more, and goes with expected, not with bounds.",
+            "claim C024: tolerance is nan, but it must be finite, 0 or more, and goes with expected, not with bounds.",
+        ),
+        (
+            {"id": "C024", "measured": 1, "expected": 1, "tolerance": INF},
+            "claim C024: tolerance is inf, but it must be finite, 0 or more, and goes with expected, not with bounds.",
         ),
         (
             {"id": "C024", "measured": 1, "at_most": 2, "tolerance": 0.1},
-            "claim C024: tolerance is 0.1, but it must be 0 or more, and goes with expected, not with bounds.",
+            "claim C024: tolerance is 0.1, but it must be finite, 0 or more, and goes with expected, not with bounds.",
         ),
         (
             {"id": "C024", "measured": 1, "expected": 1, "what": "two\nlines"},
