@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import combinations
 from typing import Any
 
@@ -34,7 +34,7 @@ def pattern(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
         t for key, t in passed.items() if key not in failed
     ]  # a property may have failed where the value passed
     if len(failed) < LEAST_FAILED or len(innocent) < LEAST_PASSED:
-        return None
+        return _special(failed.values())
     first, *rest = (list(_features(task, t)) for t in failed.values())
     shared = set(first).intersection(*rest)
     luck = Counter(feature for t in innocent for feature in _features(task, t) if feature in shared)
@@ -42,8 +42,13 @@ def pattern(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
     likely = [feature for feature in first if feature in shared and luck[feature] <= allowed]
     if likely:
         return f"is right except {min(likely, key=luck.__getitem__)}", ASK
-    specials = sorted({t.case.special or "" for t in failed.values()})
-    return (f"is right on ordinary inputs, but not for: {', '.join(specials)}", ASK) if all(specials) else None
+    return _special(failed.values())
+
+
+def _special(failed: Collection[Trial]) -> tuple[str, str] | None:
+    """Which of the task's special inputs fail, if no ordinary one does."""
+    names = sorted({t.case.special or "" for t in failed})
+    return (f"is right on ordinary inputs, but not for: {', '.join(names)}", ASK) if names and all(names) else None
 
 
 def equal_pairs(trials: list[Trial]) -> list[tuple[str, str]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 from autograder.checking.diagnose import report
 from autograder.checking.probe import Observation, Request
@@ -86,9 +88,19 @@ def seed(secret: bytes, submission: Submission, task: str) -> int:
     return int.from_bytes(hmac.digest(secret, text.encode(), hashlib.sha256)[:7], "big")
 
 
+@cache
 def version() -> str:
-    """What decides a result besides the submission: the grader and the numerical libraries."""
-    return " ".join(f"{name}-{metadata.version(name)}" for name in ("attn-curriculum", "numpy", "torch"))
+    """What decides a result besides the submission: the grader, down to its sources, and the numerical libraries."""
+    names = ("attn-curriculum", "numpy", "torch")
+    return " ".join([f"sources-{_digest()}", *(f"{name}-{metadata.version(name)}" for name in names)])
+
+
+def _digest() -> str:
+    """A digest of all code that has a say in a score: after an edit of a task, the journal's old ledgers no longer count."""
+    grader = Path(__file__).parents[1]
+    folders = (grader / "checking", grader / "tasks", grader / "judge", grader.parent / "attn_core")
+    files = sorted(p for folder in folders for p in folder.rglob("*.py") if "lab" not in p.parts)
+    return hashlib.sha256(b"\0".join(p.read_bytes() for p in files)).hexdigest()[:12]
 
 
 class _Seat:

@@ -1,6 +1,9 @@
 """The judge grades through the player exactly as a notebook's check does, and every death costs one task only."""
 
+import importlib
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -178,3 +181,17 @@ def test_a_journal_cut_off_in_the_middle_of_a_line_loses_that_line_only(tmp_path
 def test_a_missing_journal_is_empty(tmp_path):
     """The first run starts from nothing."""
     assert journal.read(tmp_path / "none.jsonl") == {}
+
+
+def test_an_edited_task_makes_another_version_of_the_grader(monkeypatch, tmp_path):
+    """Old lines of the journal must not answer for a grader that has changed."""
+    judge = importlib.import_module("autograder.judge.judge")
+    package = Path(judge.__file__).parents[1]
+    for folder in ("autograder/checking", "autograder/tasks", "autograder/judge", "attn_core"):
+        shutil.copytree(package.parent / folder, tmp_path / folder)
+    monkeypatch.setattr(judge, "__file__", str(tmp_path / "autograder/judge/judge.py"))
+    before = judge._digest()
+    assert judge._digest() == before
+    task = tmp_path / "autograder/tasks/06_scaling/softmax.py"
+    task.write_text(task.read_text() + "# a word more\n")
+    assert judge._digest() != before

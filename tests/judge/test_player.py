@@ -110,7 +110,11 @@ def test_no_file_of_the_project_can_be_found(player):
     """A walk over the whole file system meets no file with the name and the size of one of the project's."""
     folders = [PROJECT / name for name in ("attn_core", "autograder", "solutions", "exercises", "tests")]
     files = [p for folder in folders for p in folder.rglob("*") if p.is_file() and not p.name.startswith("__")]
-    ours = {(p.name, p.stat().st_size) for p in files if p.stat().st_size > 200 and "lab" not in p.parts and "__pycache__" not in p.parts}
+    ours = {
+        (p.name, p.stat().st_size)
+        for p in files
+        if p.stat().st_size > 200 and "lab" not in p.parts and "__pycache__" not in p.parts
+    }
     assert ("softmax.py", (PROJECT / "attn_core/softmax.py").stat().st_size) in ours
     code = f"""
 import os

@@ -53,9 +53,24 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return *_qkv(draw), draw.mask(..., "n", "m", keep=0.5)
 
 
+@task.special("a query that is zero", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    q, k, v = _qkv(draw)
+    q[..., 0, :] = 0.0
+    return (q, k, v, draw.mask(..., "n", "m")) if draw.flag() else (q, k, v)
+
+
 @task.special("a mask that is the same for every batch entry", share=0.2)
 def _(draw: Draw) -> tuple[Array, ...]:
     return *_qkv(draw), draw.mask("n", "m", keep=0.5)
+
+
+@task.special("a mask with a batch axis of size 1", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    axes = list(draw.case.batch)
+    if axes:
+        axes[int(draw.rng.integers(len(axes)))] = 1
+    return *_qkv(draw), draw.mask(*axes, "n", "m", keep=0.5)
 
 
 @task.special("a mask with one row for all queries", share=0.2)

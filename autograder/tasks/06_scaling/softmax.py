@@ -43,6 +43,11 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return (draw.array("m", scale=2.0),)
 
 
+@task.special("whole numbers, with ties and zeros", share=0.5)
+def _(draw: Draw) -> tuple[Array, ...]:
+    return _along_some_axis(draw, np.round(draw.array(..., "n", "m", scale=1.5)))
+
+
 @task.special("some scores are −inf", share=0.5)
 def _(draw: Draw) -> tuple[Array, ...]:
     scores = draw.array(..., "n", "m")

@@ -452,6 +452,21 @@ def uniform_weights_for_empty_rows(q, k, v, mask=None):
     return w @ v, w
 
 
+@wrong("is right on ordinary inputs, but not for: a query that is zero")
+def a_score_of_zero_is_taken_for_masked(q, k, v, mask=None):
+    s = scores_of(q, k)
+    s = np.where(s == 0, -np.inf, s)
+    w = softmax(s if mask is None else np.where(mask, s, -np.inf))
+    return w @ v, w
+
+
+@wrong("is right on ordinary inputs, but not for: a mask with a batch axis of size 1")
+def stretched_axes_are_dropped(q, k, v, mask=None):
+    if mask is not None and mask.ndim > 2 and mask.shape[:-2] != q.shape[:-2]:
+        mask = mask[tuple(0 if n == 1 else slice(None) for n in mask.shape[:-2])]
+    return five_steps(q, k, v, mask)
+
+
 @wrong("is right except for non-contiguous inputs")
 def reads_the_memory(q, k, v, mask=None):
     q, k, v = (np.frombuffer(x, x.dtype).reshape(x.shape) for x in (q, k, v))

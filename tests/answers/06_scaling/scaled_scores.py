@@ -290,7 +290,7 @@ def transposes_only_what_is_not_square(q, k):
     return scores.mT if q.shape[-2] == k.shape[-2] else scores
 
 
-@wrong("is right except when d_k = m")
+@wrong("is right except when d_k = m > 1")
 def transposes_only_when_it_must(q, k):
     turned = k if q.shape[-1] == k.shape[-2] else k.mT
     return q @ turned / math.sqrt(q.shape[-1])

@@ -339,6 +339,23 @@ def running_maximum(scores, axis=-1, seen=[]):  # noqa: B006 - a mutable default
     return e / np.where(total == 0, 1, total)
 
 
+@wrong("is right on ordinary inputs, but not for: whole numbers, with ties and zeros")
+def a_score_of_zero_is_taken_for_masked(scores, axis=-1):
+    return textbook(np.where(scores == 0, -np.inf, scores).astype(scores.dtype), axis)
+
+
+@wrong("is right on ordinary inputs, but not for: whole numbers, with ties and zeros")
+def the_first_of_equals_wins(scores, axis=-1):
+    rows = np.moveaxis(scores, axis, -1)
+    weights = textbook(rows).reshape(-1, rows.shape[-1])
+    for row in weights:
+        ties = np.flatnonzero(row == row.max())
+        if row.any():
+            row[ties[0]] += row[ties[1:]].sum()
+            row[ties[1:]] = 0
+    return np.moveaxis(weights.reshape(rows.shape), -1, axis)
+
+
 @wrong("is right except when axis = -1")
 def slices_the_shape_behind_the_axis(scores, axis=-1):
     shape = (*scores.shape[:axis], 1, *scores.shape[axis + 1 :])  # the whole shape again for axis = -1
