@@ -38,7 +38,7 @@ def report(task: Task, answer: Answer, seed: int = 0) -> Report:
 
 
 def _report(task: Task, answer: Answer, seed: int) -> Report:
-    trials = examine(task, answer, seed)
+    trials = list(examine(task, answer, seed))
     if not_attempted(trials[0]):
         sentence = "Write your code in place of `raise NotImplementedError()`, run the cell, then run this one again."
         return Report(task.id, task.function, State.NOT_ATTEMPTED, sentences=(sentence,), lecture=task.lecture)

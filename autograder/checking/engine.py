@@ -61,18 +61,18 @@ class Trial:
     sizes: dict[str, int] = field(default_factory=dict)  # by letter, as drawn
 
 
-def examine(task: Task, answer: Answer, seed: int = 0) -> list[Trial]:
-    """All trials of one examination. An answer that is still the stub ends it after the first."""
+def examine(task: Task, answer: Answer, seed: int = 0) -> Iterator[Trial]:
+    """The trials of one examination, one by one. An answer that is still the stub ends it after the first."""
     trials: list[Trial] = []
     for case in plan(seed ^ zlib.crc32(task.id.encode()), task.dtypes, [s.name for s in task.specials], task.rounds):
         trials.append(try_case(task, answer, case))
+        yield trials[-1]
         if not_attempted(trials[0]):
-            return trials
-    trials += _manners(answer, trials)
-    trials += _properties(task, answer, trials)
-    trials += _errors(task, answer, seed)
-    trials += _cost(task, answer, seed)
-    return trials
+            return
+    yield from _manners(answer, trials)
+    yield from _properties(task, answer, trials)
+    yield from _errors(task, answer, seed)
+    yield from _cost(task, answer, seed)
 
 
 def not_attempted(trial: Trial) -> bool:
@@ -165,22 +165,35 @@ def _difference(first: Observation, second: Observation, expected: Expectation) 
 
 def _properties(task: Task, answer: Answer, trials: list[Trial]) -> Iterator[Trial]:
     """Try every property on the outputs that came."""
-    special = [t for t in trials if t.case.special][:: max(1, len(task.dtypes))]
-    usable = [t for t in [*trials[:PROPERTY_TRIALS], *special] if t.finding is None]
-    for trial in usable:
-        if finding := broken_property(task, answer, trial):
+    chosen = [*trials[:PROPERTY_TRIALS], *(t for t in trials[PROPERTY_TRIALS:] if t.case.special)]
+    for trial in chosen:
+        if trial.finding is None and (finding := broken_property(task, answer, trial)):
             yield replace(trial, finding=finding)
 
 
 def broken_property(task: Task, answer: Answer, trial: Trial) -> Finding | None:
-    """The first property that an output breaks."""
+    """The first property that an output breaks. Properties may call the answer on other inputs."""
+
+    def call(*inputs: Any) -> Any:
+        seen = answer.observe(Request(inputs))
+        if seen.crash:
+            raise _Stopped(str(seen.crash))
+        return seen.value
+
     for item in task.properties:
-        sentence = item.broken(
-            lambda *inputs: answer.observe(Request(inputs)).value, trial.request.inputs, trial.seen.value
-        )
+        try:
+            sentence = item.broken(call, trial.request.inputs, trial.seen.value)
+        except _Stopped as stopped:
+            sentence = f"on another input it stopped with {stopped}"
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            sentence = f"on another input its result is of no use ({error})."
         if sentence:
             return Finding("property", f"It must hold that {item.name}: {sentence}")
     return None
+
+
+class _Stopped(Exception):  # noqa: N818 - an event in the learner's code, not a defect of the grader
+    """The answer raised while a property was tried."""
 
 
 def _errors(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:

@@ -69,6 +69,18 @@ def _uses_random_state(seen: Evidence) -> Explanation | None:
     return None
 
 
+def _raises_no_error(seen: Evidence) -> Explanation | None:
+    if _kinds(seen) == {"error"}:
+        return "does not raise the error that the task asks for", "Which inputs are wrong, and which line notices it?"
+    return None
+
+
+def _costs_too_much(seen: Evidence) -> Explanation | None:
+    if _kinds(seen) == {"cost"}:
+        return "is right, but costs more than it may", "Which of your arrays is the largest, and do you need all of it?"
+    return None
+
+
 def _keeps_state(seen: Evidence) -> Explanation | None:
     if "state" in _kinds(seen):
         return (
@@ -262,6 +274,8 @@ _RULES: tuple[Callable[[Evidence], Explanation | None], ...] = (
     _changes_input,
     _uses_random_state,
     _keeps_state,
+    _raises_no_error,
+    _costs_too_much,
     _returns_a_constant,
     _returns_an_earlier_result,
     _returns_wrong_type,

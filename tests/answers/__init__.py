@@ -61,5 +61,5 @@ def load(path: Path) -> dict[str, Function]:
 
 
 def modules(folder: Path) -> Iterator[Path]:
-    """The modules of answers below `folder`, topic by topic."""
-    yield from sorted(folder.glob("[0-9][0-9]_*/*.py"))
+    """The modules of answers of one topic."""
+    yield from sorted(folder.glob("[a-z]*.py"))

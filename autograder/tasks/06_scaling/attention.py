@@ -67,10 +67,8 @@ def _(draw: Draw) -> tuple[Array, ...]:
 
 @task.special("a mask with a batch axis of size 1", share=0.2)
 def _(draw: Draw) -> tuple[Array, ...]:
-    axes = list(draw.case.batch)
-    if axes:
-        axes[int(draw.rng.integers(len(axes)))] = 1
-    return *_qkv(draw), draw.mask(*axes, "n", "m", keep=0.5)
+    batch = (*draw.case.batch[:-1], 1) if draw.case.batch else ()
+    return *_qkv(draw), draw.mask(*batch, "n", "m", keep=0.5)
 
 
 @task.special("a mask with one row for all queries", share=0.2)

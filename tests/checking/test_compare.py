@@ -1,0 +1,98 @@
+"""The comparison: NaN fails, sentences say what differs, tolerances are computed from the problem."""
+
+import numpy as np
+import pytest
+import torch
+
+from autograder.checking.compare import FLOOR, Tolerance, compare, compare_leaf, expect
+from autograder.checking.probe import Observation, Opaque, Request
+
+NAN, INF = float("nan"), float("inf")
+
+
+def differ(got, want, tolerance: float = 1e-6) -> str | None:
+    """The sentence on one output, or None."""
+    found = compare_leaf(got, want, Tolerance(tolerance), "The output")
+    return found.sentence if found else None
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+def test_a_value_that_is_not_finite_never_passes_for_a_number(value):
+    """However large the tolerance is."""
+    assert differ(np.array([1.0, value]), np.array([1.0, 2.0]), tolerance=INF) is not None
+    assert differ(np.array([1.0, 2.0]), np.array([1.0, value]), tolerance=INF) is not None
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+def test_the_same_infinity_in_the_same_place_is_equal(value):
+    """−inf is a right result for some tasks; the finite rest is still compared."""
+    assert differ(np.array([1.0, value]), np.array([1.0, value])) is None
+    assert differ(np.array([1.1, value]), np.array([1.0, value])) is not None
+
+
+def test_opposite_infinities_differ():
+    """The sign counts."""
+    assert differ(np.array([INF]), np.array([-INF])) == "The output holds inf at [0], where -inf is right."
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "sentence"),
+    [
+        (np.zeros((2, 3)), np.zeros((3, 2)), "The output has shape (2, 3), but (3, 2) is right."),
+        (np.zeros(2, np.float32), np.zeros(2), "The output is float32 for float64 inputs: the dtype must be kept."),
+        (np.array([1.0, 3.0]), np.array([1.0, 2.0]), "The output holds 3 at [1], where 2 is right."),
+        (None, np.zeros(2), "The output is None, not a NumPy float64 array of shape (2,): is a `return` missing?"),
+        (Opaque("a set"), np.zeros(2), "The output is a set, but a NumPy float64 array of shape (2,) is asked for."),
+        (
+            np.zeros(2),
+            torch.zeros(2),
+            "The output is a NumPy float64 array of shape (2,), but a float32 tensor of shape (2,) is asked for.",
+        ),
+        (2, 2.5, "The output is a int, but a float is asked for."),
+    ],
+)
+def test_the_sentence_says_what_came_and_what_is_right(got, want, sentence):
+    """These are what learners read, so they are pinned."""
+    assert differ(got, want) == sentence
+
+
+def test_a_difference_within_the_tolerance_is_none_and_just_outside_is_one():
+    """The bound itself is allowed."""
+    want = np.array([1.0])
+    assert differ(want + 1e-6, want, 1.1e-6) is None
+    assert differ(want + 1e-6, want, 0.9e-6) is not None
+
+
+def test_several_outputs_are_counted():
+    """A tuple where one value is asked for, and the other way round."""
+    one, two = Observation(np.zeros(2)), Observation((np.zeros(2), np.zeros(2)))
+    want_one = expect(lambda x: x, Request((np.zeros(2),)))
+    want_two = expect(lambda x: (x, x), Request((np.zeros(2),)))
+    assert compare(one, want_one) is None
+    assert compare(two, want_two) is None
+    assert compare(two, want_one).kind == "count"
+    assert compare(one, want_two).kind == "count"
+
+
+def test_the_floor_is_relative_to_the_largest_expected_value():
+    """Float64 results must be good to about 1e-9 of the result's size, float32 ones to 1e-4."""
+    for dtype in ("float32", "float64"):
+        x = np.array([1000.0, 1e-3], dtype=dtype)
+        (tolerance,) = expect(lambda x: x, Request((x,))).value_tolerances
+        assert tolerance.floor == pytest.approx(2 * FLOOR[dtype] * 1000)
+
+
+def test_an_ill_conditioned_problem_is_allowed_more():
+    """Where one rounding of the inputs moves the result, no answer can be held to the floor alone."""
+    x = np.array([1e8, 1e8 - 8], np.float32)
+    (well,) = expect(lambda x: x * 2, Request((x,))).value_tolerances
+    (ill,) = expect(lambda x: x[:1] - x[1:], Request((x,))).value_tolerances
+    assert ill.full > 10 * ill.floor
+    assert well.full < 2 * well.floor
+
+
+def test_the_expected_value_is_computed_in_float64():
+    """The reference never suffers from the inputs' own dtype."""
+    x = np.full(1000, 0.1, np.float32)
+    value = expect(lambda x: x.sum(), Request((x,))).value
+    assert abs(float(value) - 1000 * float(np.float32(0.1))) < 1e-9
