@@ -40,7 +40,7 @@ def test_a_right_answer_is_shown_and_returns_nothing(capsys):
 
 def test_a_wrong_answer_is_shown_and_raises(capsys):
     """nbgrader's Validate and nbval look for the exception; the learner reads the report above it."""
-    with pytest.raises(CheckFailed, match="✗ scaling.additive_bound: wrong") as caught:
+    with pytest.raises(CheckFailed, match=r"✗ scaling\.additive_bound: wrong") as caught:
         check("scaling.additive_bound", wrong)
     assert "The mistake: it returns d_a" in capsys.readouterr().out
     assert caught.value._render_traceback_() == ["CheckFailed: ✗ scaling.additive_bound: wrong"]
