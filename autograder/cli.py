@@ -105,9 +105,10 @@ def hint(task: str, again: bool) -> None:
 def grade(slug: str, sandbox: str, students: tuple[str, ...], workers: int | None, demo: bool) -> None:
     """Grade all submissions of an assignment: gradebook, feedback pages and grades.csv."""
     with explained():
+        from autograder.authoring.release import release
         from autograder.classroom.show import run_and_show
 
-        sys.exit(run_and_show(slug, sandbox, students, workers, demo))
+        sys.exit(run_and_show(slug, sandbox, students, workers, demo, release=release))
 
 
 @main.command()

@@ -6,6 +6,7 @@ function its arrays under that case. `plan` lists the cases of one examination, 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import EllipsisType
@@ -36,7 +37,7 @@ class Case:
     again: int = 0  # other values in arrays of the same sizes
 
 
-HIGH, WIDE = 6, (30, 40)  # the largest ordinary size, and the sizes of a wide case, where the task sets no bound
+HIGH, WIDE = 6, (17, 24)  # the largest ordinary size, and the sizes of a wide case, where the task sets no bound
 
 
 class Draw:
@@ -46,7 +47,7 @@ class Draw:
         self.case = case
         self.kind = kind
         self.rng = np.random.default_rng([case.seed, case.again])
-        self._size_rng = np.random.default_rng(case.seed)
+        self._size_rng = random.Random(case.seed)
         self.sizes: dict[str, int] = {}  # what was drawn so far, by letter
 
     def size(self, letter: str, low: int = 1, high: int | None = None) -> int:
@@ -55,7 +56,7 @@ class Draw:
         It is never below `low`. Without `high`, one case has much larger sizes than the others.
         """
         if letter not in self.sizes:
-            self.sizes[letter] = int(self._size_rng.choice(self._options(letter, low, high)))
+            self.sizes[letter] = self._size_rng.choice(self._options(letter, low, high))
         return self.sizes[letter]
 
     def _options(self, letter: str, low: int, high: int | None) -> list[int]:

@@ -208,16 +208,6 @@ def _largest(trial: Trial) -> float:
     return max((float(a[np.isfinite(a)].max(initial=0.0)) for a in arrays), default=0.0)
 
 
-def _batch_axes(seen: Evidence) -> Explanation | None:
-    with_batch = {len(t.case.batch) for t in seen.failed}
-    without = {len(t.case.batch) for t in seen.passed}
-    if not without or with_batch & without:
-        return None
-    words = {0: "without batch axes", 1: "with exactly one batch axis", 2: "with two batch axes", 3: "with three"}
-    works = " or ".join(words[n] for n in sorted(without))
-    return f"works only {works}", "Does any axis number count from the front instead of from the back?"
-
-
 def _transposed(seen: Evidence) -> Explanation | None:
     if all(_square(t.expected.value) for t in seen.failed):
         return None
@@ -252,7 +242,8 @@ def _square(value: Any) -> bool:
 def _constant_factor(seen: Evidence) -> Explanation | None:
     if any(_is_not_zero(t.expected.value) for t in seen.passed):
         return None
-    if _kinds(seen) == {"value"} and (factor := _common_factor(seen.failed)):
+    numbers = [t for t in seen.failed if t.finding and t.finding.kind == "value"]
+    if _kinds(seen) <= {"value", "finite"} and (factor := _common_factor(numbers)):
         return f"is {factor:.4g} times the right result", "Which constant of the formula differs?"
     return None
 
@@ -283,7 +274,6 @@ _RULES: tuple[Callable[[Evidence], Explanation | None], ...] = (
     _loses_dtype,
     _computes_in_float32,
     _overflows,
-    _batch_axes,
     _transposed,
     _constant_factor,
 )

@@ -19,6 +19,7 @@ from autograder.checking.probe import is_float_array
 from autograder.checking.task import Task
 
 ASK = "Which line of your code treats this case differently, or does not think of it?"
+ASK_BATCH = "Does any axis number count from the front instead of from the back?"
 LEAST_FAILED, LEAST_PASSED = 2, 4  # fewer inputs than that prove no pattern
 LUCKY = (
     0.1  # the share of the successes that may have the feature all the same: a slice of one entry hides many mistakes
@@ -41,7 +42,8 @@ def pattern(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
     allowed = min(LUCKY * len(innocent), LUCKY * 2 * len(failed))
     likely = [feature for feature in first if feature in shared and luck[feature] <= allowed]
     if likely:
-        return f"is right except {min(likely, key=luck.__getitem__)}", ASK
+        feature = min(likely, key=luck.__getitem__)
+        return f"is right except {feature}", ASK_BATCH if "batch ax" in feature else ASK
     return _special(failed.values())
 
 
@@ -76,6 +78,7 @@ def _of_the_case(trial: Trial) -> Iterator[str]:
         yield f"with {BATCH_WORDS.get(len(case.batch), 'many batch axes')}"
     if len(case.batch) > 1:
         yield "with more than one batch axis"
+    yield from (f"when the number of batch axes is not {n}" for n in range(4) if n != len(case.batch))
     if 1 in case.batch:
         yield "with a batch axis of size 1"
     if case.magnitude != 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -26,13 +26,20 @@ def run_and_show(
     demo: bool,
     console: Console | None = None,
     tree: Tree | None = None,
+    release: Callable[[Tree, str], object] | None = None,
 ) -> int:
-    """Grade a class (or the sample class) and print the result. The exit code is 0: a bad notebook is a row, no failure."""
+    """Grade a class (or the sample class) and print the result. The exit code is 0: a bad notebook is a row, no failure.
+
+    `release` is the release step, with which a demonstration begins.
+    """
     console = console or Console()
     tree = tree or find_tree()
     if demo:
         tree = tree.demonstration()
         made = make_sample_class(tree, slug)
+        if release:
+            release(tree, slug)
+            console.print(f"Released {slug}: {tree.shown(tree.exercise(slug))}")
         console.print(f"A made-up class of {len(made)} has handed in {slug}: {tree.shown(tree.course / 'submitted')}")
     layers = "; ".join(closed_sandbox(sandbox).layers)
     console.print(

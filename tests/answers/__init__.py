@@ -1,5 +1,7 @@
 """Answers that test the graders: a folder per topic, a module per task, a function per answer.
 
+A module has the name of its task's module; a second one of the same task adds two underscores and a word.
+
 `@right` marks an answer that must be accepted under every seed. `@wrong(mistake)` marks one that must be caught, with the
 mistake that its report must name ("n > …" stands for any number). `@wrong(None, why=…)` marks one that must be caught, but that no report can name yet.
 """
@@ -60,6 +62,6 @@ def load(path: Path) -> dict[str, Function]:
     return {name: f for name, f in vars(module).items() if hasattr(f, "verdict")}
 
 
-def modules(folder: Path) -> Iterator[Path]:
-    """The modules of answers of one topic."""
-    yield from sorted(folder.glob("[a-z]*.py"))
+def modules(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The modules of answers of one topic, each with the name of its task."""
+    yield from ((path.stem.partition("__")[0], path) for path in sorted(folder.glob("[a-z]*.py")))

@@ -110,7 +110,7 @@ def test_a_task_that_cannot_be_verified_here_is_never_right():
         (lambda x, w: x @ w + 0 * torch.rand(()), "touches the global random generator"),
         (lambda x, w: print(x @ w), "returns nothing"),
         (lambda x, w: x @ w * ((x @ w).abs().exp() / (x @ w).abs().exp()).detach(), "overflows for large inputs"),
-        (lambda x, w: torch.mv(x, w), "works only without batch axes"),
+        (lambda x, w: torch.mv(x, w), "is right except with batch axes"),
     ],
     ids=[
         "detached",

@@ -189,89 +189,6 @@ def wrong_axis(q, k, v, mask=None):
     return w @ v, w
 
 
-@wrong("reads the mask the wrong way round: True hides instead of shows")
-def masked_fill_polarity(q, k, v, mask=None):
-    s = scores_of(q, k)
-    if mask is not None:
-        s = np.where(mask, -np.inf, s)
-    w = softmax(s)
-    return w @ v, w
-
-
-@wrong("ignores the mask")
-def mask_is_forgotten(q, k, v, mask=None):
-    w = softmax(scores_of(q, k))
-    return w @ v, w
-
-
-@wrong("masks after the softmax and does not renormalise")
-def zeroes_the_weights(q, k, v, mask=None):
-    w = softmax(scores_of(q, k))
-    if mask is not None:
-        w = np.where(mask, w, 0)
-    return np.einsum("...ij,...jv->...iv", w, v), w
-
-
-@wrong("fills hidden scores with −1e9, which leaves weights in rows that may attend to nothing")
-def fill_minus_1e9(q, k, v, mask=None):
-    s = scores_of(q, k)
-    if mask is not None:
-        s[~np.broadcast_to(mask, s.shape)] = -1e9
-    e = np.exp(s - s.max(-1, keepdims=True))
-    w = e / e.sum(-1, keepdims=True)
-    return w @ v, w
-
-
-@wrong("fills hidden scores with −1e9, which leaves weights in rows that may attend to nothing")
-def fill_with_the_smallest_number(q, k, v, mask=None):
-    s = scores_of(q, k)
-    if mask is not None:
-        s = np.where(mask, s, np.finfo(s.dtype).min)
-    w = softmax(s)
-    return w @ v, w
-
-
-@wrong("adds −1e9 to hidden scores, which leaves weights in rows that may attend to nothing")
-def additive_mask(q, k, v, mask=None):
-    s = scores_of(q, k)
-    if mask is not None:
-        s = s + (~mask) * np.asarray(-1e9, s.dtype)
-    w = softmax(s)
-    return w @ v, w
-
-
-@wrong("sets hidden scores to 0 instead of −inf")
-def multiplies_the_scores_by_the_mask(q, k, v, mask=None):
-    s = scores_of(q, k)
-    w = softmax(s if mask is None else s * mask)
-    return w @ v, w
-
-
-@wrong("fills hidden scores with a number that is not negative enough")
-def minus_hundred(q, k, v, mask=None):
-    s = scores_of(q, k)
-    if mask is not None:
-        s[~np.broadcast_to(mask, s.shape)] = -100
-    w = softmax(s)
-    return w @ v, w
-
-
-@wrong("fills hidden scores with a number that is not negative enough")
-def minus_thirty(q, k, v, mask=None):
-    s = scores_of(q, k)
-    w = softmax(s if mask is None else np.where(mask, s, np.asarray(-30, s.dtype)))
-    return w @ v, w
-
-
-@wrong("gives NaN for a query that may attend to nothing")
-def no_empty_rows(q, k, v, mask=None):
-    s = scores_of(q, k)
-    s = s if mask is None else np.where(mask, s, -np.inf)
-    e = np.exp(s - s.max(axis=-1, keepdims=True))
-    w = e / e.sum(axis=-1, keepdims=True)
-    return w @ v, w
-
-
 @wrong("exponentiates without subtracting the maximum")
 def naive_exponentials(q, k, v, mask=None):
     e = np.exp(scores_of(q, k))
@@ -310,7 +227,7 @@ def swapaxes_one_two(q, k, v, mask=None):
     return w @ v, w
 
 
-@wrong("works only without batch axes")
+@wrong("is right except with batch axes")
 def capital_t(q, k, v, mask=None):
     s = q @ k.T / math.sqrt(q.shape[-1])
     w = softmax(s if mask is None else np.where(mask, s, -np.inf))
@@ -348,16 +265,6 @@ def scales_the_queries_in_place(q, k, v, mask=None):
     return w @ v, w
 
 
-@wrong("changes its input mask in place")
-def inverts_the_mask_in_place(q, k, v, mask=None):
-    s = scores_of(q, k)
-    if mask is not None:
-        np.logical_not(mask, out=mask)
-        s = np.where(mask, -np.inf, s)
-    w = softmax(s)
-    return w @ v, w
-
-
 @wrong("touches the global random generator")
 def dropout(q, k, v, mask=None):
     _, w = five_steps(q, k, v, mask)
@@ -383,16 +290,6 @@ def caches_by_shape(q, k, v, mask=None, cache={}):  # noqa: B006 - a mutable def
     return cache[key]
 
 
-@wrong("gives another result the second time it is called")
-def remembers_the_mask(q, k, v, mask=None, last={}):  # noqa: B006 - a mutable default is the mistake
-    shape = (q.shape[-2], k.shape[-2])
-    if mask is None:
-        mask = last.get(shape)
-    elif mask.shape == shape:
-        last[shape] = mask
-    return five_steps(q, k, v, mask)
-
-
 @wrong("is right except when n = m > 1")
 def square_scores_are_causal(q, k, v, mask=None):
     s = scores_of(q, k)
@@ -411,60 +308,12 @@ def at_most_eight_keys(q, k, v, mask=None):
     return w @ v, w
 
 
-@wrong("is right on ordinary inputs, but not for: a mask that is the same for every batch entry")
-def mask_without_the_batch_is_dropped(q, k, v, mask=None):
-    if mask is not None and mask.ndim == 2 < q.ndim:
-        mask = None
-    return five_steps(q, k, v, mask)
-
-
-@wrong("is right on ordinary inputs, but not for: a mask with one row for all queries, a mask without a query axis")
-def the_mask_must_have_every_row(q, k, v, mask=None):
-    s = scores_of(q, k)
-    if mask is not None:
-        full = np.zeros(s.shape, bool)
-        full[..., : mask.shape[-2], :] = mask if mask.ndim > 1 else mask[None]
-        s = np.where(full if mask.shape[-2:-1] != () else mask, s, -np.inf)
-    w = softmax(s)
-    return w @ v, w
-
-
-@wrong("is right on ordinary inputs, but not for: a mask without a query axis")
-def mask_needs_two_axes(q, k, v, mask=None):
-    if mask is not None:
-        n, m = mask.shape[-2], mask.shape[-1]
-        assert m > 0
-        assert n > 0
-    return five_steps(q, k, v, mask)
-
-
-@wrong("is right except when a row of mask is all False")
-def mean_of_the_values_for_empty_rows(q, k, v, mask=None):
-    out, w = five_steps(q, k, v, mask)
-    empty = ~w.any(-1, keepdims=True)
-    return np.where(empty, v.mean(-2, keepdims=True), out), w
-
-
-@wrong("fills hidden scores with −1e9, which leaves weights in rows that may attend to nothing")
-def uniform_weights_for_empty_rows(q, k, v, mask=None):
-    _, w = five_steps(q, k, v, mask)
-    w = np.where(w.any(-1, keepdims=True), w, np.asarray(1 / k.shape[-2], w.dtype))
-    return w @ v, w
-
-
 @wrong("is right on ordinary inputs, but not for: a query that is zero")
 def a_score_of_zero_is_taken_for_masked(q, k, v, mask=None):
     s = scores_of(q, k)
     s = np.where(s == 0, -np.inf, s)
     w = softmax(s if mask is None else np.where(mask, s, -np.inf))
     return w @ v, w
-
-
-@wrong("is right on ordinary inputs, but not for: a mask with a batch axis of size 1")
-def stretched_axes_are_dropped(q, k, v, mask=None):
-    if mask is not None and mask.ndim > 2 and mask.shape[:-2] != q.shape[:-2]:
-        mask = mask[tuple(0 if n == 1 else slice(None) for n in mask.shape[:-2])]
-    return five_steps(q, k, v, mask)
 
 
 @wrong("is right except for non-contiguous inputs")
@@ -479,16 +328,6 @@ def values_from_the_keys(q, k, v, mask=None):
     return w @ k, w
 
 
-@wrong("masks after the softmax and renormalises, which fails where all visible weights have underflowed")
-def renormalises_after_the_softmax(q, k, v, mask=None):
-    """Right, except where everything that may be seen has underflowed."""
-    w = softmax(scores_of(q, k))
-    if mask is not None:
-        w = w * mask
-        w = w / np.maximum(w.sum(-1, keepdims=True), 1e-30)
-    return w @ v, w
-
-
 @wrong("returns the transpose of output 2")
 def weights_transposed(q, k, v, mask=None):
     out, w = five_steps(q, k, v, mask)
@@ -499,15 +338,6 @@ def weights_transposed(q, k, v, mask=None):
 def softmax_twice(q, k, v, mask=None):
     _, w = five_steps(q, k, v, mask)
     w = softmax(w)
-    return w @ v, w
-
-
-@wrong("leaves out the scale")
-def no_scale_and_nan_for_empty_rows(q, k, v, mask=None):
-    s = q @ k.swapaxes(-1, -2)
-    s = s if mask is None else np.where(mask, s, -np.inf)
-    e = np.exp(s - s.max(axis=-1, keepdims=True))
-    w = e / e.sum(axis=-1, keepdims=True)
     return w @ v, w
 
 

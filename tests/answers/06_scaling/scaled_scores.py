@@ -35,12 +35,9 @@ def baddbmm(q, k):
 
 
 @right
-def loops_over_queries_and_keys(q, k):
+def loop_over_the_queries(q, k):
     root = math.sqrt(q.shape[-1])
-    rows = []
-    for i in range(q.shape[-2]):
-        row = [(q[..., i, :] * k[..., j, :]).sum(-1) / root for j in range(k.shape[-2])]
-        rows.append(torch.stack(row, -1))
+    rows = [(q[..., i, None, :] * k).sum(-1) / root for i in range(q.shape[-2])]
     return torch.stack(rows, -2)
 
 
@@ -141,17 +138,17 @@ def keys_first(q, k):
     return k @ q.mT / math.sqrt(q.shape[-1])
 
 
-@wrong("works only with exactly one batch axis")
+@wrong("is right except when the number of batch axes is not 1")
 def fixed_axes(q, k):
     return q @ k.transpose(1, 2) / math.sqrt(q.shape[2])
 
 
-@wrong("works only with exactly one batch axis")
+@wrong("is right except when the number of batch axes is not 1")
 def bmm(q, k):
     return torch.bmm(q, k.permute(0, 2, 1)) / q.shape[-1] ** 0.5
 
 
-@wrong("works only without batch axes")
+@wrong("is right except with batch axes")
 def reversed_axes(q, k):
     return q @ k.t() / math.sqrt(q.shape[-1])
 
@@ -301,7 +298,7 @@ def view_of_the_memory(q, k):
     return q.view(-1).view(q.shape) @ k.mT / math.sqrt(q.shape[-1])
 
 
-@wrong("works only without batch axes or with exactly one batch axis")
+@wrong("is right except with more than one batch axis")
 def flattens_the_batch(q, k):
     d = q.shape[-1]
     if q.dim() > 3:

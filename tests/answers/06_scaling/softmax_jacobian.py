@@ -169,17 +169,17 @@ def finite_differences(a):
     return (np.stack(columns, -1) * a.any(-1)[..., None, None]).astype(a.dtype)
 
 
-@wrong("works only without batch axes")
+@wrong("is right except with batch axes")
 def np_diag(a):
     return np.diag(a) - np.outer(a, a)
 
 
-@wrong("works only without batch axes")
+@wrong("is right except with batch axes")
 def transpose_of_a_vector(a):
     return np.eye(a.shape[-1], dtype=a.dtype) * a - a.reshape(-1, 1) @ a.reshape(1, -1)
 
 
-@wrong("works only without batch axes or with exactly one batch axis")
+@wrong("is right except with more than one batch axis")
 def one_batch_axis_at_most(a):
     if a.ndim == 1:
         return np.diag(a) - np.outer(a, a)
