@@ -46,7 +46,7 @@ def new(tree: Tree, slug: str, title: str) -> Started:
         tree.solution_text(slug): _render(
             "solution.py", slug=slug, title=title, lecture=tree.link(tree.exercise(slug), tree.lecture(slug))
         ),
-        tree.tasks(slug) / "__init__.py": f'"""{slug}: {title}."""\n',
+        tree.tasks(slug) / ".gitkeep": "",  # no __init__.py: a slug is no identifier, and mypy refuses such packages
         tree.answers(slug) / ".gitkeep": "",
     }
     for path, text in files.items():
