@@ -34,6 +34,7 @@ def run_and_show(
     """
     console = console or Console()
     tree = tree or find_tree()
+    tree.topic(slug)  # an unknown slug ends here, with the known ones
     if demo:
         tree = tree.demonstration()
         made = make_sample_class(tree, slug)
