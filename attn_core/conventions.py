@@ -73,16 +73,25 @@ def shape_error(function: str, argument: str, expected: str, got: str, reason: s
 
 def namespace(*arrays: Array, function: str = "namespace", names: tuple[str, ...] = ()) -> Any:
     """The array API namespace of `arrays`. Lists, and two libraries at once, raise TypeError with the cure."""
+    first = arrays[0]
+    if type(first) in _SEEN and all(type(array) is type(first) for array in arrays):
+        return _SEEN[type(first)]
     names = names or tuple(f"argument {position}" for position in range(1, len(arrays) + 1))
     for name, array in zip(names, arrays, strict=True):
         if not is_array_api_obj(array):
             cure = "numpy.asarray(...) or torch.as_tensor(...) makes one"
             raise TypeError(f"{function}: {name} is {_kind(array)}, but it must be an array; {cure}.")
         if _kind(array) != _kind(arrays[0]):
-            first = f"{names[0]} is {_kind(arrays[0])}"
+            other = f"{names[0]} is {_kind(arrays[0])}"
             cure = "convert one of them, with torch.from_numpy(...) or tensor.numpy()"
-            raise TypeError(f"{function}: {name} is {_kind(array)}, but {first}; {cure}.")
-    return array_namespace(*arrays)
+            raise TypeError(f"{function}: {name} is {_kind(array)}, but {other}; {cure}.")
+    found = array_namespace(*arrays)
+    if all(type(array) is type(first) for array in arrays):
+        _SEEN[type(first)] = found
+    return found
+
+
+_SEEN: dict[type, Any] = {}  # the namespace by the class of the arrays: looking it up takes longer than a small softmax
 
 
 def check_arguments(function: str, kind: str = "real floating", /, **arguments: tuple[Array, str]) -> Any:

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from autograder.checking.probe import Crash, Observation, Opaque, Request, is_float_array, leaves_of, observe
+from autograder.checking.probe import (
+    Crash,
+    Observation,
+    Opaque,
+    Request,
+    dtype_name,
+    is_float_array,
+    leaves_of,
+    observe,
+)
 
 EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
 FLOOR = {"float16": 5e-3, "bfloat16": 3e-2, "float32": 1e-4, "float64": 1e-9}  # relative to the largest expected value
@@ -73,19 +82,9 @@ class Expectation:
 NOTHING = Expectation()  # where a trial is not about a value
 
 
-def dtype_name(array: Any) -> str:
-    """ "float32" for an array of either library."""
-    return _name(array.dtype)
-
-
-@cache
-def _name(dtype: Any) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
 def precision(request: Request) -> str:
     """The dtype of the request's floating inputs, the coarsest if they differ; float64 where there are none."""
-    names = {dtype_name(x) for x in request.inputs if is_float_array(x)}
+    names = {dtype_name(x.dtype) for x in request.inputs if is_float_array(x)}
     return next((name for name in EPS if name in names), "float64")
 
 
@@ -294,18 +293,20 @@ def _compare_dtype(got: Any, want: Any, where: str, dtype: str | None) -> Mismat
     if not hasattr(got, "dtype") or not hasattr(want, "dtype"):
         return None
     if is_float_array(want):
-        right = dtype or dtype_name(want)
-        if dtype_name(got) != right:
-            return Mismatch("dtype", f"{where} is {dtype_name(got)} for {right} inputs: the dtype must be kept.")
-    elif dtype_name(got) != dtype_name(want):
-        return Mismatch("dtype", f"{where} is of dtype {dtype_name(got)}, but {dtype_name(want)} is asked for.")
+        right = dtype or dtype_name(want.dtype)
+        if dtype_name(got.dtype) != right:
+            return Mismatch("dtype", f"{where} is {dtype_name(got.dtype)} for {right} inputs: the dtype must be kept.")
+    elif dtype_name(got.dtype) != dtype_name(want.dtype):
+        return Mismatch(
+            "dtype", f"{where} is of dtype {dtype_name(got.dtype)}, but {dtype_name(want.dtype)} is asked for."
+        )
     return None
 
 
 def _finer(got: Any, want: Any, dtype: str | None) -> bool:
     """Has `got` a floating dtype with more digits than the right one?"""
-    right = dtype or dtype_name(want)
-    return is_float_array(got) and EPS.get(dtype_name(got), 0.0) < EPS.get(right, 0.0)
+    right = dtype or dtype_name(want.dtype)
+    return is_float_array(got) and EPS.get(dtype_name(got.dtype), 0.0) < EPS.get(right, 0.0)
 
 
 def _alike(got: Any, want: Any) -> bool:
@@ -347,11 +348,12 @@ def _ratio(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], tolerance: float) -
 def describe(value: Any) -> str:
     """A result in words: "a float64 array of shape (2, 3)"."""
     if isinstance(value, tuple):
-        return f"a tuple of {len(value)} ({', '.join(describe(v) for v in value)})"
+        short = len(value) <= 4 and not any(isinstance(v, tuple) for v in value)
+        return f"a tuple of {len(value)}" + (f" ({', '.join(describe(v) for v in value)})" if short else "")
     if isinstance(value, Opaque):
         return value.description
     if isinstance(value, np.ndarray):
-        return f"a NumPy {dtype_name(value)} " + (f"array of shape {value.shape}" if value.ndim else "number")
+        return f"a NumPy {dtype_name(value.dtype)} " + (f"array of shape {value.shape}" if value.ndim else "number")
     if hasattr(value, "untyped_storage"):
-        return f"a {dtype_name(value)} tensor of shape {tuple(value.shape)}"
+        return f"a {dtype_name(value.dtype)} tensor of shape {tuple(value.shape)}"
     return "None" if value is None else f"a {type(value).__name__}"

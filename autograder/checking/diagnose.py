@@ -22,7 +22,7 @@ from autograder.checking.engine import (
 )
 from autograder.checking.explain import explain
 from autograder.checking.pattern import equal_pairs, pattern
-from autograder.checking.probe import one_thread
+from autograder.checking.probe import generators_kept, one_thread
 from autograder.checking.report import Example, Report, State
 from autograder.checking.task import Misconception, Task
 
@@ -33,7 +33,7 @@ def report(task: Task, answer: Answer, seed: int = 0) -> Report:
     """Examine an answer and say what came of it."""
     if why := task.unavailable():
         return Report(task.id, task.function, State.NOT_VERIFIABLE, sentences=(why,), lecture=task.lecture)
-    with one_thread():
+    with one_thread(), generators_kept():
         return _report(task, answer, seed)
 
 
@@ -44,7 +44,7 @@ def _report(task: Task, answer: Answer, seed: int) -> Report:
         return Report(task.id, task.function, State.NOT_ATTEMPTED, sentences=(sentence,), lecture=task.lecture)
     failed = [t for t in trials if t.finding]
     if not failed:
-        return Report(task.id, task.function, State.RIGHT, credit=1.0, checked=len(trials), lecture=task.lecture)
+        return Report(task.id, task.function, State.RIGHT, credit=1.0, checked=_inputs(trials), lecture=task.lecture)
     mistake, ask = _named(task, answer, trials)
     shown = _smallest(task, answer, failed[0])
     finding = shown.finding or failed[0].finding
@@ -61,7 +61,7 @@ def _report(task: Task, answer: Answer, seed: int) -> Report:
         mistake=mistake,
         ask=ask,
         example=_example(task, shown, finding),
-        checked=len(trials),
+        checked=_inputs(trials),
         lecture=task.lecture,
     )
 
@@ -134,7 +134,12 @@ def _as_trial(trial: Trial, imitation: Expectation) -> Trial:
 
 def _extent(trials: list[Trial], failed: list[Trial]) -> str:
     """On how many inputs it is wrong."""
-    return f"Not right on {len(failed)} of {len(trials)} inputs."
+    return f"Not right on {_inputs(failed)} of {_inputs(trials)} inputs."
+
+
+def _inputs(trials: list[Trial]) -> int:
+    """On how many inputs: one may have been tried for its value, its manners and its properties."""
+    return len({t.case for t in trials})
 
 
 def _smallest(task: Task, answer: Answer, failed: Trial) -> Trial:
@@ -159,9 +164,9 @@ def _elements(trial: Trial) -> int:
 
 
 def _example(task: Task, trial: Trial, finding: Finding) -> Example | None:
-    """The trial as text, if it is small enough to read."""
+    """The trial as text, if numbers show what is wrong and are few enough to read."""
     if (
-        finding.kind in ("cost", "random", "error", "property")
+        finding.kind not in ("value", "finite", "shape", "crash", "gradient", "state")
         or _elements(trial) > 60
         or not trial.expected.value_tolerances
     ):

@@ -125,7 +125,7 @@ class Draw:
         """A NumPy array as the task's kind of array; floating values in the case's dtype."""
         if values.dtype.kind == "f":
             if self.case.rounded and rounded and self.case.magnitude == 1.0:
-                values = np.round(values, 1)
+                values = np.round(values, 1) + 0.0  # no -0.0, which reads like a misprint
             if self.kind == "np":
                 return values.astype(self.case.dtype)
         if self.kind != "torch":

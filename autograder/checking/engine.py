@@ -11,12 +11,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from autograder.checking.compare import NOTHING, Expectation, Mismatch, compare, compare_leaf, expect, precision
+from autograder.checking.compare import (
+    NOTHING,
+    Expectation,
+    Mismatch,
+    compare,
+    compare_leaf,
+    describe,
+    expect,
+    precision,
+)
 from autograder.checking.draw import Case, Draw, plan
-from autograder.checking.probe import Crash, Observation, Request, is_float_array, leaves_of, observe
+from autograder.checking.probe import Crash, Observation, Opaque, Request, is_float_array, leaves_of, observe
 from autograder.checking.task import Task
 
+REMEMBERED = 400  # cases of a task: more than one examination has
 PROPERTY_TRIALS = 8  # on how many inputs each property is tried
+LARGEST_KEPT = 1 << 16  # bytes of a wrong result; a larger one, of a shape far from the right one, is only described
 MANNERS_STRIDE = 5  # on every how manieth input the call is repeated
 
 
@@ -83,13 +94,31 @@ def not_attempted(trial: Trial) -> bool:
 
 def try_case(task: Task, answer: Answer, case: Case) -> Trial:
     """Draw one input, ask reference and answer, compare."""
-    draw = Draw(case, task.kind)
-    asked = Request(tuple(task.inputs_of(case.special)(draw)), strided=case.strided)
-    if task.kind == "torch" and all(s.gradients for s in task.specials if s.name == case.special):
-        asked = _with_cotangents(task, asked, case.seed)
-    expected = expect(task.reference, asked)
+    asked, expected, sizes = _prepared(task, case)
     seen = answer.observe(asked)
-    return Trial(case, asked, expected, seen, judge(task, asked, expected, seen), draw.sizes)
+    finding = judge(task, asked, expected, seen)
+    if finding and _bytes(seen.value) > LARGEST_KEPT + 64 * _bytes(expected.value):
+        seen = replace(seen, value=Opaque(describe(seen.value)), gradients=())
+    return Trial(case, asked, expected, seen, finding, sizes)
+
+
+def _bytes(value: Any) -> int:
+    """What the arrays of a result hold in memory."""
+    return sum(int(getattr(leaf, "nbytes", 0)) for leaf in leaves_of(value))
+
+
+def _prepared(task: Task, case: Case) -> tuple[Request, Expectation, dict[str, int]]:
+    """Everything about a case that does not depend on the answer; a learner who checks again gets it from memory."""
+    if case not in task.prepared:
+        if len(task.prepared) >= REMEMBERED:
+            task.prepared.clear()
+        draw = Draw(case, task.kind)
+        asked = Request(tuple(task.inputs_of(case.special)(draw)), strided=case.strided)
+        if task.kind == "torch" and all(s.gradients for s in task.specials if s.name == case.special):
+            asked = _with_cotangents(task, asked, case.seed)
+        task.prepared[case] = asked, expect(task.reference, asked), draw.sizes
+    found: tuple[Request, Expectation, dict[str, int]] = task.prepared[case]
+    return found
 
 
 def _with_cotangents(task: Task, asked: Request, seed: int) -> Request:
@@ -140,7 +169,7 @@ def _manners(answer: Answer, trials: list[Trial]) -> Iterator[Trial]:
     passed = [t for t in trials if t.finding is None][::MANNERS_STRIDE]
     failed = [t for t in trials if t.finding and t.finding.kind in ("value", "finite", "shape", "crash", "gradient")]
     for trial in [*passed, *failed[:1]]:
-        asked = replace(trial.request, cotangents=(), seed=trial.case.seed % 2**32)
+        asked = replace(trial.request, cotangents=(), seed=trials[0].case.seed % 2**32)
         seen = answer.observe(asked)
         finding = None
         if seen.drew_random:
@@ -157,7 +186,7 @@ def _difference(first: Observation, second: Observation, expected: Expectation) 
     """How the second of two calls with the same input differs from the first, in a sentence."""
     if first.crash or second.crash:
         return "" if first.crash and second.crash else f"One of them stopped with {first.crash or second.crash}"
-    if len(leaves_of(first.value)) != len(expected.value_tolerances):
+    if isinstance(first.value, Opaque) or len(leaves_of(first.value)) != len(expected.value_tolerances):
         return ""
     found = compare(second, replace(expected, value=first.value))
     return "" if found is None else found.sentence.replace(" is right", " came first")

@@ -14,13 +14,12 @@ from autograder.checking.compare import (
     compare_leaf,
     converted,
     describe,
-    dtype_name,
     expect,
     numpy64,
     precision,
 )
 from autograder.checking.engine import Trial, gradient_mismatches
-from autograder.checking.probe import is_float_array, leaves_of
+from autograder.checking.probe import dtype_name, is_float_array, leaves_of
 from autograder.checking.task import Task
 
 Explanation = tuple[str, str]  # the mistake ("changes its input…") and the question that leads out of it
@@ -231,7 +230,7 @@ def _turned(trial: Trial) -> int | None:
 
 
 def _near(got: Any, want: Any, tolerance: Tolerance) -> bool:
-    return compare_leaf(got, want, tolerance, "", getattr(got, "dtype", None) and dtype_name(got)) is None
+    return compare_leaf(got, want, tolerance, "", dtype_name(got.dtype) if hasattr(got, "dtype") else None) is None
 
 
 def _square(value: Any) -> bool:

@@ -7,6 +7,8 @@ library, NumPy and torch, and knows no expected value.
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
 import io
 import linecache
 import random
@@ -22,6 +24,11 @@ from typing import Any
 import numpy as np
 
 from autograder.checking.cost import Cost, measured
+
+DTYPES = frozenset(
+    ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64")
+)  # of results that are compared; any other is described
+WIDEST_INTEGER = 1 << 64
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,22 @@ class Observation:
     crash: Crash | None = field(default=None)
 
 
+class Nowhere(io.TextIOBase):
+    """Takes what is printed, keeps none of it, and knows whether there was any."""
+
+    written = False
+
+    def write(self, text: str) -> int:
+        """Drop the text."""
+        self.written = self.written or bool(text)
+        return len(text)
+
+
 def observe(function: Callable[..., Any], request: Request) -> Observation:
     """Call `function` as `request` says. Exceptions become a Crash; KeyboardInterrupt passes."""
     with contextlib.ExitStack() as stack:
-        printed = stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        printed = stack.enter_context(contextlib.redirect_stdout(Nowhere()))
+        stack.enter_context(contextlib.redirect_stderr(Nowhere()))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(np.errstate(all="ignore"))
@@ -81,7 +99,7 @@ def observe(function: Callable[..., Any], request: Request) -> Observation:
             stack.enter_context(torch.enable_grad())  # a notebook may have switched gradients off
         leaves = tuple(_fresh(x, request) for x in request.inputs)
         inputs = tuple(_call_with(x, request) for x in leaves)
-        watch = stack.enter_context(_seeded(request.seed))
+        moved = _seeded(request.seed)
         try:
             with measured(request.cost) as cost:
                 raw = function(*inputs)
@@ -94,8 +112,8 @@ def observe(function: Callable[..., Any], request: Request) -> Observation:
             changed=tuple(
                 i for i, (x, given) in enumerate(zip(inputs, request.inputs, strict=True)) if not _same(x, given)
             ),
-            drew_random=watch(),
-            printed=bool(printed.getvalue()),
+            drew_random=moved(),
+            printed=printed.written,
             cost=cost(),
         )
 
@@ -105,7 +123,10 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, (np.bool_, np.integer, int)):
-        return bool(value) if isinstance(value, np.bool_) else int(value)
+        whole = int(value)
+        if isinstance(value, np.bool_):
+            return bool(whole)
+        return whole if abs(whole) <= WIDEST_INTEGER else Opaque("an integer of more than 64 bits")
     if isinstance(value, float) and not isinstance(value, np.generic):
         return float(value)
     if isinstance(value, (tuple, list)):
@@ -114,13 +135,19 @@ def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
             return Opaque(f"a NumPy {type(value).__name__}")  # a matrix or a masked array computes by other rules
         array = np.array(value)
-        return array if array.dtype.kind in "biuf" else Opaque(f"a NumPy array of dtype {array.dtype}")
+        return array if dtype_name(array.dtype) in DTYPES else Opaque(f"a NumPy array of dtype {array.dtype}")
     torch = _torch()
     if torch is not None and isinstance(value, torch.Tensor):
-        if value.layout is not torch.strided or value.is_complex() or value.is_quantized:
+        if value.layout is not torch.strided or dtype_name(value.dtype) not in DTYPES:
             return Opaque(f"a tensor of dtype {value.dtype} and layout {value.layout}")
         return value.detach().as_subclass(torch.Tensor).clone(memory_format=torch.contiguous_format)
     return Opaque(f"a {type(value).__name__}")
+
+
+@functools.cache
+def dtype_name(dtype: Any) -> str:
+    """ "float32" for a dtype of either library."""
+    return str(dtype).removeprefix("torch.")
 
 
 def is_float_array(value: Any) -> bool:
@@ -149,7 +176,7 @@ def _fresh(value: Any, request: Request) -> Any:
     torch = _torch()
     if torch is not None and isinstance(value, torch.Tensor):
         return value.clone().requires_grad_(bool(request.cotangents) and value.is_floating_point())
-    return list(value) if isinstance(value, list) else value
+    return copy.deepcopy(value) if isinstance(value, (list, tuple, dict, set)) else value
 
 
 def _spread(value: Any, request: Request) -> bool:
@@ -212,38 +239,48 @@ def one_thread() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int | None) -> Iterator[Callable[[], bool]]:
-    """Seed the global generators, give a function that says whether they moved, and put them back as they were."""
-    if seed is None:
-        yield lambda: False
-        return
+def generators_kept() -> Iterator[None]:
+    """Put the global random generators back as they were."""
     torch = _torch()
     before = random.getstate(), np.random.get_state(), torch.get_rng_state() if torch else None
-    start = _seed_generators(seed)
     try:
-        yield lambda: _generators() != start
+        yield
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])
-        if torch:
+        if torch and before[2] is not None:
             torch.set_rng_state(before[2])
 
 
-def _seed_generators(seed: int) -> tuple[Any, ...]:
-    """Seed them, and give the state that they have then."""
-    torch = _torch()
+def _seeded(seed: int | None) -> Callable[[], bool]:
+    """Seed the global generators, and give a function that says whether they have moved since."""
+    if seed is None:
+        return lambda: False
+    _seed_generators(seed)
+    with_torch = _torch() is not None
+    return lambda: _draw_from_generators(with_torch) != _first_numbers(seed, with_torch)
+
+
+@functools.lru_cache(maxsize=64)
+def _first_numbers(seed: int, with_torch: bool) -> tuple[float, ...]:
+    _seed_generators(seed)
+    return _draw_from_generators(with_torch)
+
+
+def _seed_generators(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
-    if torch:
+    if torch := _torch():
         torch.default_generator.manual_seed(seed)  # torch.manual_seed seeds every device, which takes far longer
-    return _generators()
 
 
-def _generators() -> tuple[Any, ...]:
+def _draw_from_generators(with_torch: bool) -> tuple[float, ...]:
+    """The next number of each: much less work than to compare the states, and as telling."""
+    numbers = random.random(), float(np.random.random_sample())
     torch = _torch()
-    _, keys, position, *_ = np.random.get_state()
-    drawn = torch.get_rng_state().numpy().tobytes() if torch else b""
-    return random.getstate(), np.asarray(keys).tobytes(), position, drawn
+    if not (with_torch and torch):
+        return numbers
+    return *numbers, torch.randint(1 << 30, (), generator=torch.default_generator, device="cpu").item()
 
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.checking.cost import Cost
-from autograder.checking.draw import InputFunction, Kind
+from autograder.checking.draw import Case, InputFunction, Kind
 
 Function = Callable[..., Any]
 
@@ -87,6 +87,7 @@ class Task:
     raises: tuple[Raises, ...] = ()
     limit: Callable[[tuple[Any, ...], Cost], str | None] | None = None
     limit_inputs: InputFunction | None = None
+    prepared: dict[Case, Any] = field(default_factory=dict, repr=False, compare=False)  # by the engine, once examined
 
     def __post_init__(self) -> None:
         self.function = self.function or self.reference.__name__

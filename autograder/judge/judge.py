@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -18,6 +19,8 @@ from autograder.judge.ledger import Ledger, Result, Submission
 from autograder.judge.limits import Limits
 from autograder.judge.process import Player, PlayerDied
 from autograder.judge.sandbox import Sandbox
+
+MOST_DEADLY = 3  # cells of a notebook that may end their player before it is given up
 
 
 @dataclass(frozen=True)
@@ -104,13 +107,16 @@ def _digest() -> str:
 
 
 class _Seat:
-    """A player with the submission loaded; a new one takes its place when it dies, so one task costs only itself."""
+    """A player with the submission loaded. When it dies a new one takes its place, so a task or a cell costs only itself."""
 
     def __init__(self, submission: Submission, sandbox: Sandbox, limits: Limits) -> None:
         self.submission, self.sandbox, self.limits = submission, sandbox, limits
         self.player: Player | None = None
         self.errors: dict[str, str] = {}
-        self.hopeless = ""  # why even loading the cells kills a player
+        self.deadly: dict[
+            str, str
+        ] = {}  # cells that ended a player, with what happened: they are left out from then on
+        self.until = time.monotonic() + limits.submission_seconds
 
     def grade(self, task: Task, entry: TaskEntry, seed: int) -> Result:
         """One task's result."""
@@ -124,26 +130,39 @@ class _Seat:
 
     def _examine(self, task: Task, entry: TaskEntry, seed: int) -> Report:
         player = self._seated()
-        if not player.has(task.function):
-            error = self.errors.get(entry.answer_id)
-            state = State.CRASHED if error else State.NOT_ATTEMPTED
-            sentence = f"The cell stopped with {error}" if error else f"No function named {task.function} is defined."
-            if not error and self.errors:
-                sentence += f" The first cell that failed: {next(iter(self.errors.values()))}"
-            return Report(task.id, task.function, state, sentences=(sentence,), lecture=task.lecture)
-        return report(task, Remote(player, task.function), seed)
+        player.allow(min(self.limits.task_seconds, self.until - time.monotonic()))
+        if player.has(task.function):
+            return report(task, Remote(player, task.function), seed)
+        state, sentence = self._missing(task, entry)
+        return Report(task.id, task.function, state, sentences=(sentence,), lecture=task.lecture)
+
+    def _missing(self, task: Task, entry: TaskEntry) -> tuple[State, str]:
+        """Why there is no such function."""
+        if entry.answer_id in self.deadly:
+            return State.CRASHED, self.deadly[entry.answer_id]
+        if error := self.errors.get(entry.answer_id):
+            return State.CRASHED, f"The cell stopped with {error}"
+        first = next(iter([*self.deadly.values(), *self.errors.values()]), "")
+        more = f" The first cell that failed: {first}" if first else ""
+        return State.NOT_ATTEMPTED, f"No function named {task.function} is defined.{more}"
 
     def _seated(self) -> Player:
-        if self.hopeless:
-            raise PlayerDied(self.hopeless)
-        if self.player is None:
+        while self.player is None:
+            if len(self.deadly) > MOST_DEADLY:
+                raise PlayerDied(f"Running the notebook's cells failed. {next(iter(self.deadly.values()))}")
+            if time.monotonic() > self.until:
+                limit = f"{self.limits.submission_seconds:g} seconds"
+                raise PlayerDied(
+                    f"Not examined: the tasks and cells before it took the {limit} that a submission may take."
+                )
             player = Player(self.sandbox, self.limits)
+            player.allow(self.limits.load_seconds)
             try:
-                self.errors = player.load([(c.id, c.source) for c in self.submission.cells])
+                self.errors = player.load([(c.id, c.source) for c in self.submission.cells if c.id not in self.deadly])
             except PlayerDied as death:
-                self.hopeless = f"Running the notebook's cells failed. {death}"
-                raise PlayerDied(self.hopeless) from death
-            self.player = player
+                self.deadly[player.stopped_at] = str(death)
+            else:
+                self.player = player
         return self.player
 
     def leave(self) -> None:

@@ -1,7 +1,7 @@
 """The pool: grades many submissions, each by a player of its own, on all cores.
 
 Judging takes processes, not threads: the engine redirects standard output and seeds the global random generators while it
-runs the reference, and both belong to the whole process.
+runs the reference, and both belong to the whole process. Each process keeps a warm process from which its players are forked.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from itertools import chain, islice
 from multiprocessing import get_context
 
 from autograder.judge.judge import failed, grade
 from autograder.judge.ledger import Ledger, Submission
 from autograder.judge.limits import Limits
-from autograder.judge.sandbox import Sandbox
+from autograder.judge.process import warm
+from autograder.judge.sandbox import Sandbox, SandboxError
+
+AHEAD = 3  # submissions per process that are handed out before their turn, so that no process waits for one
 
 
 def grade_all(
@@ -25,39 +29,86 @@ def grade_all(
     limits: Limits | None = None,
     workers: int | None = None,
 ) -> Iterator[Ledger]:
-    """The ledgers of all submissions, in the order in which they are finished; one alone is graded right here."""
-    waiting = list(submissions)
-    processes = min(workers or os.cpu_count() or 1, len(waiting))
-    if processes <= 1:
-        yield from (_guarded(submission, sandbox, secret, limits) for submission in waiting)
+    """The ledgers of all submissions, in the order in which they are finished; one alone is graded right here.
+
+    Submissions are taken as they are needed, so that a class of any size fits into memory.
+    """
+    source = iter(submissions)
+    first = list(islice(source, workers or os.cpu_count() or 1))
+    if len(first) <= 1:
+        yield from (guarded(submission, sandbox, secret, limits) for submission in chain(first, source))
         return
+    suspects: list[Submission] = []  # in the hands of a process that was killed
+    with _processes(len(first), sandbox) as executor:
+        yield from grade_on(executor, chain(first, source), sandbox, secret, limits, len(first) * AHEAD, suspects)
+        left = list(source) if suspects else []
+    while (
+        suspects or left
+    ):  # a killed process takes its whole pool along: a new one for what is left, and for each suspect
+        for submission in suspects:
+            with _processes(1, sandbox) as executor:
+                yield from grade_on(executor, [submission], sandbox, secret, limits, 1)
+        suspects = []
+        if left:
+            waiting = iter(left)
+            with _processes(min(len(first), len(left)), sandbox) as executor:
+                yield from grade_on(executor, waiting, sandbox, secret, limits, len(first) * AHEAD, suspects)
+            left = list(waiting)
+
+
+def _processes(count: int, sandbox: Sandbox) -> ProcessPoolExecutor:
     # spawned, not forked: torch has threads by now
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent) as executor:
-        yield from grade_on(executor, waiting, sandbox, secret, limits)
+    return ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin, initargs=(sandbox,))
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
+def _begin(sandbox: Sandbox) -> None:
+    """What a process of the pool does first: it leaves Ctrl-C to its parent, and warms up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        warm(sandbox)
+    except SandboxError:
+        return  # every submission will say so
 
 
-def _guarded(submission: Submission, sandbox: Sandbox, secret: bytes, limits: Limits | None) -> Ledger:
+def guarded(submission: Submission, sandbox: Sandbox, secret: bytes, limits: Limits | None) -> Ledger:
+    """The ledger, whatever breaks: the others still get their grades."""
     try:
         return grade(submission, sandbox, secret, limits)
-    except Exception as error:  # noqa: BLE001 - whatever broke, the others still get their grades
+    except Exception as error:  # noqa: BLE001 - see above
         return failed(submission, sandbox, error)
 
 
 def grade_on(
-    executor: Executor, submissions: Iterable[Submission], sandbox: Sandbox, secret: bytes, limits: Limits | None
+    executor: Executor,
+    submissions: Iterable[Submission],
+    sandbox: Sandbox,
+    secret: bytes,
+    limits: Limits | None,
+    ahead: int,
+    lost: list[Submission] | None = None,
 ) -> Iterator[Ledger]:
-    """The same on any executor: the seam for a cluster. A grader that breaks costs one row, not the class."""
-    submitted = {executor.submit(_guarded, s, sandbox, secret, limits): s for s in submissions}
+    """The same on any executor, with at most `ahead` submissions handed out at a time.
+
+    A process that is killed costs one row, or, where there is a list for the `lost`, none: the run ends there and leaves in it
+    what was handed out.
+    """
+    source = iter(submissions)
+    running: dict[Future[Ledger], Submission] = {}
     try:
-        for done in as_completed(submitted):
-            try:
-                yield done.result()
-            except Exception as error:  # noqa: BLE001 - the worker itself is gone
-                yield failed(submitted[done], sandbox, error)
+        while True:
+            for submission in islice(source, 0 if lost else ahead - len(running)):
+                running[executor.submit(guarded, submission, sandbox, secret, limits)] = submission
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                submission = running.pop(future)
+                try:
+                    yield future.result()
+                except Exception as error:  # noqa: BLE001 - the process itself is gone
+                    if lost is None:
+                        yield failed(submission, sandbox, error)
+                    else:
+                        lost.append(submission)
     finally:
-        for waiting in submitted:  # Ctrl-C: what has not begun is not begun
-            waiting.cancel()
+        for future in running:  # Ctrl-C: what has not begun is not begun
+            future.cancel()

@@ -1,7 +1,15 @@
-"""A player's process as the judge holds it: start, ask with a deadline, kill."""
+"""The judge's end of things: a warm process per sandbox, players forked from it, questions with a deadline, the end.
+
+A warm process is started once for each sandbox and stays until this process ends.
+"""
 
 from __future__ import annotations
 
+import atexit
+import json
+import os
+import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -13,12 +21,104 @@ from typing import Any
 from autograder.checking.probe import Observation, Request
 from autograder.judge import wire
 from autograder.judge.limits import Limits
-from autograder.judge.sandbox import Sandbox
+from autograder.judge.sandbox import Sandbox, SandboxError
 from autograder.judge.stage import build_stage
+
+START_SECONDS = 120.0  # importing torch from a cold disk
+FORK_SECONDS = 20.0
 
 
 class PlayerDied(Exception):  # noqa: N818 - an event, not a defect
     """The player is gone; the message says, to the learner, what happened."""
+
+
+def _outside_tmp() -> str | None:
+    """Where the library lies, if possible: a player's /tmp is its own, and must not hide it."""
+    return "/var/tmp" if os.access("/var/tmp", os.W_OK) else None
+
+
+class Zygote:
+    """The warm process of one sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self._folder = tempfile.TemporaryDirectory(prefix="attn-player-", dir=_outside_tmp())
+        self.folder = Path(self._folder.name)
+        self.folder.chmod(0o755)
+        stage = build_stage(self.folder / "library")
+        self._control, theirs = socket.socketpair()
+        self._process = subprocess.Popen(
+            sandbox.command(stage),
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=sandbox.environment(),
+            start_new_session=True,
+        )
+        theirs.close()
+        scratch = self.folder / "root"
+        scratch.mkdir()
+        self.namespaces = bool(self._ask(sandbox.setup(stage, scratch), START_SECONDS)["namespaces"])
+
+    def fork(self, limits: Limits) -> tuple[int, wire.Channel, tempfile.TemporaryDirectory[str] | None]:
+        """A new player: its number, the judge's end of its channel, and its home where that is a real folder."""
+        home = None if self.namespaces else tempfile.TemporaryDirectory(prefix="attn-home-")
+        plan = self.sandbox.plan(limits, self.namespaces, Path(home.name) if home else None, self.folder / "library")
+        if home and plan["user"] is not None:
+            os.chown(home.name, plan["user"], plan["user"])
+        ours, theirs = socket.socketpair()
+        try:
+            reply = self._ask({"op": "fork", "plan": plan}, FORK_SECONDS, theirs.fileno())
+        except SandboxError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return int(reply["pid"]), wire.Channel(ours), home
+
+    def end(self, player: int) -> dict[str, Any]:
+        """Kill a player; how it ended."""
+        return self._ask({"op": "end", "pid": player}, FORK_SECONDS)
+
+    def _ask(self, message: dict[str, Any], seconds: float, *fds: int) -> dict[str, Any]:
+        self._control.settimeout(seconds)
+        try:
+            line = memoryview(json.dumps(message).encode() + b"\n")
+            self._control.sendall(line[socket.send_fds(self._control, [line], fds) :])
+            data = self._control.recv(1 << 16)  # its answers are short
+            if not data:
+                raise EOFError
+        except (OSError, EOFError):
+            raise SandboxError(f"The sandbox {self.sandbox.name} does not run a player: {self.close()}") from None
+        reply: dict[str, Any] = json.loads(data)
+        return reply
+
+    def close(self) -> str:
+        """End it with all its players; gives the last thing that it complained about."""
+        self._control.close()
+        self._process.kill()
+        complaint = self._process.communicate()[1].decode(errors="replace").strip()
+        self._folder.cleanup()
+        if _warm.get(self.sandbox) is self:
+            del _warm[self.sandbox]
+        return complaint.splitlines()[-1] if complaint else "it ended without a word"
+
+
+_warm: dict[Sandbox, Zygote] = {}
+
+
+def warm(sandbox: Sandbox) -> Zygote:
+    """The warm process of this sandbox, started where there is none."""
+    if sandbox not in _warm:
+        _warm[sandbox] = Zygote(sandbox)
+    return _warm[sandbox]
+
+
+@atexit.register
+def cool() -> None:
+    """End all warm processes."""
+    for zygote in list(_warm.values()):
+        zygote.close()
 
 
 class Player:
@@ -27,36 +127,37 @@ class Player:
     def __init__(self, sandbox: Sandbox, limits: Limits) -> None:
         self.limits = limits
         self._count = 0
-        self._folder = tempfile.TemporaryDirectory(prefix="attn-player-")
-        Path(self._folder.name).chmod(0o755)
-        stage = build_stage(Path(self._folder.name) / "library")
-        self._process = subprocess.Popen(
-            sandbox.command(stage),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=sandbox.environment(),
-            start_new_session=True,
-            close_fds=True,
-        )
-        rlimits = {
-            "CPU": limits.cpu_seconds,
-            "AS": limits.memory_bytes,
-            "NPROC": limits.processes,
-            "NOFILE": limits.open_files,
-            "FSIZE": limits.file_bytes,
-            "CORE": 0,
-        }
-        self._ask({"op": "settle", "limits": rlimits, "drop_root": sandbox.drops_root}, limits.load_seconds)
+        self._until = float("inf")
+        self._zygote = warm(sandbox)
+        try:
+            self._pid, self._channel, self._home = self._zygote.fork(limits)
+        except SandboxError:  # it was killed from outside: once more with a new one
+            self._zygote = warm(sandbox)
+            self._pid, self._channel, self._home = self._zygote.fork(limits)
+        hello = self._receive(limits.load_seconds)
+        if "layers" not in hello:
+            reason = hello.get("failed")
+            self.close()
+            raise SandboxError(f"The sandbox {sandbox.name} could not close a player in: {reason}.")
+        self.layers = tuple(str(layer) for layer in hello["layers"])
+
+    def allow(self, seconds: float) -> None:
+        """From now on, all questions together may take this long."""
+        self._until = time.monotonic() + seconds
 
     def load(self, cells: Sequence[tuple[str, str]]) -> dict[str, str]:
-        """Run cells in order; the errors by cell id."""
-        errors = self._ask({"op": "load", "cells": tuple(tuple(c) for c in cells)}, self.limits.load_seconds).get(
-            "errors"
-        )
-        if not isinstance(errors, dict):
-            raise self._end("The notebook's code answered with something that is not a reply.")
-        return {str(k): str(v)[:1000] for k, v in errors.items()}
+        """Run cells in order; the errors by cell id. A cell that ends the player is `stopped_at`."""
+        errors: dict[str, str] = {}
+        for self.stopped_at, source in cells:
+            error = self._ask(
+                {"op": "cell", "cell": self.stopped_at, "source": source}, self.limits.cell_seconds, "The cell"
+            ).get("error")
+            if error:
+                errors[self.stopped_at] = str(error)[:1000]
+        self.stopped_at = ""
+        return errors
+
+    stopped_at = ""
 
     def has(self, function: str) -> bool:
         """Did the cells define a function of this name?"""
@@ -72,34 +173,55 @@ class Player:
         except wire.WireError as error:
             raise self._end(f"The reply could not be used: {error}.") from error
 
-    def _ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def _ask(self, message: dict[str, Any], seconds: float, what: str = "It") -> dict[str, Any]:
         self._count += 1
-        assert self._process.stdin is not None  # both pipes were asked for
-        assert self._process.stdout is not None
+        seconds = min(seconds, max(0.0, self._until - time.monotonic()))
         try:
-            wire.send(self._process.stdin.fileno(), message | {"id": self._count})
-            reply = wire.receive(self._process.stdout.fileno(), time.monotonic() + seconds)
+            self._channel.send(message | {"id": self._count}, time.monotonic() + seconds)
         except TimeoutError:
-            raise self._end(f"It did not finish within {seconds:g} seconds.") from None
-        except (EOFError, OSError):
-            raise self._end(
-                "It ended its own process (os._exit, a crash of the interpreter, or more memory than it may have)."
-            ) from None
-        except wire.WireError as error:
-            raise self._end(f"The reply could not be used: {error}.") from error
+            raise self._end(f"{what} did not finish {self._in_time(seconds)}.") from None
+        except OSError:
+            raise self._dead(what) from None
+        reply = self._receive(seconds, what)
         if reply.get("id") != self._count:
             raise self._end("The reply does not belong to the question.")
         return reply
+
+    def _receive(self, seconds: float, what: str = "It") -> dict[str, Any]:
+        try:
+            return self._channel.receive(time.monotonic() + seconds, self.limits.reply_bytes)
+        except TimeoutError:
+            raise self._end(f"{what} did not finish {self._in_time(seconds)}.") from None
+        except (EOFError, OSError):
+            raise self._dead(what) from None
+        except wire.WireError as error:
+            raise self._end(f"The reply could not be used: {error}.") from error
+
+    def _in_time(self, seconds: float) -> str:
+        if time.monotonic() >= self._until:
+            return f"in time: all its calls together may take {self.limits.task_seconds:g} seconds"
+        return f"within {seconds:g} seconds"
+
+    def _dead(self, what: str) -> PlayerDied:
+        ended = self.close()
+        return PlayerDied(f"{what} {_how(ended.get('status', 0), ended.get('cpu', 0.0), self.limits)}")
 
     def _end(self, reason: str) -> PlayerDied:
         self.close()
         return PlayerDied(reason)
 
-    def close(self) -> None:
-        """Kill the process and all that it started."""
-        self._process.kill()
-        self._process.communicate()
-        self._folder.cleanup()
+    def close(self) -> dict[str, Any]:
+        """Kill the process and all that it started; how it ended."""
+        if self._channel.closed:
+            return {}
+        self._channel.close()
+        try:
+            return self._zygote.end(self._pid)
+        except SandboxError:
+            return {}
+        finally:
+            if self._home:
+                self._home.cleanup()
 
     def __enter__(self) -> Player:
         return self
@@ -108,3 +230,16 @@ class Player:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _how(status: int, cpu: float, limits: Limits) -> str:
+    """How a process ended, as the end of a sentence whose subject is the learner's code."""
+    if cpu >= limits.cpu_seconds:
+        return f"used more than {limits.cpu_seconds} seconds of processor time."
+    if os.WIFEXITED(status):
+        return f"ended its own process (os._exit or similar, code {os.WEXITSTATUS(status)})."
+    number = os.WTERMSIG(status)
+    if number == signal.SIGKILL:
+        gib = limits.memory_bytes / (1 << 30)
+        return f"was killed, most likely because it used more memory than there is (limit {gib:g} GiB)."
+    return f"crashed the Python interpreter ({signal.Signals(number).name})."

@@ -1,6 +1,6 @@
 """The folder that the player sees as its library: an allow-list, copied file by file.
 
-Inside are the modules that run a function (probe, cost, wire, player), `attn_core.lab`, and a stand-in for `autograder`
+Inside are the modules that run a function (probe, cost, wire, player) and close it in (zygote, enclosure, landlock, seccomp), `attn_core.lab`, and a stand-in for `autograder`
 whose `check` and `hint` do nothing, because a submitted notebook imports and calls them. Everything else of the project
 (the reference, the tasks, the judge) stays outside, however the package was installed.
 """
@@ -11,7 +11,16 @@ import shutil
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-MODULES = ("checking/probe.py", "checking/cost.py", "judge/wire.py", "judge/player.py")
+MODULES = (
+    "checking/probe.py",
+    "checking/cost.py",
+    "judge/wire.py",
+    "judge/player.py",
+    "judge/zygote.py",
+    "judge/enclosure.py",
+    "judge/landlock.py",
+    "judge/seccomp.py",
+)
 PACKAGES = ("autograder/checking", "autograder/judge", "attn_core")
 
 STAND_IN = '''"""While a notebook is being graded its own checks do nothing: the judge, outside this sandbox, does them."""

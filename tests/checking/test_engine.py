@@ -8,9 +8,11 @@ import torch
 
 from autograder.checking.diagnose import report
 from autograder.checking.draw import Draw
-from autograder.checking.engine import Local
+from autograder.checking.engine import REMEMBERED, Local
+from autograder.checking.engine import examine as trials_of
+from autograder.checking.probe import Opaque
 from autograder.checking.report import Report, State
-from autograder.checking.task import Task
+from autograder.checking.task import Task, load
 
 MIB = 1 << 20
 
@@ -270,3 +272,57 @@ def test_a_reference_that_fails_on_its_own_inputs_is_an_error_of_the_author():
         AssertionError, match=r"demo\.product: the reference fails on inputs that the task draws: KeyError: 'oops'"
     ):
         examine(product, new_task(reference=broken))
+
+
+def test_a_second_examination_prepares_nothing_again_and_says_the_same():
+    """A learner who mends a line and checks again does not wait for the reference; the memory is bounded."""
+    calls = []
+
+    def counted(x, w):
+        calls.append(0)
+        return x @ w
+
+    task = new_task(reference=counted)
+    first = examine(lambda x, w: 3 * (x @ w), task)
+    before = len(calls)
+    assert examine(lambda x, w: 3 * (x @ w), task) == first
+    assert len(calls) == before
+    for seed in range(9):
+        examine(product, task, seed)
+    assert len(task.prepared) <= REMEMBERED
+
+
+def test_an_error_that_the_reference_does_not_raise_is_an_error_of_the_author():
+    """Otherwise no answer could be right."""
+    task = new_task()
+    task.error("nothing wrong", ValueError, naming="x")(lambda draw: (draw.array("n", 2), draw.array(2)))
+    with pytest.raises(AssertionError, match=r"demo\.product: the reference raises nothing for 'nothing wrong'"):
+        examine(product, task)
+
+
+def test_an_operation_that_torch_lacks_is_a_crash_and_not_the_stub():
+    """Both raise NotImplementedError; only the stub's has no message."""
+
+    def lacking(x, w):
+        raise NotImplementedError("'addmv' is not implemented for this dtype")
+
+    assert examine(lacking).state is State.CRASHED
+
+
+def test_failures_are_counted_by_input():
+    """An input that fails for its value and for a property is one input."""
+    task = new_task()
+    task.property("it is never right")(lambda call, inputs, output: "it is not.")
+    found = examine(product, task)
+    assert found.checked == examine(product).checked
+    assert found.sentences[0] == f"Not right on 8 of {found.checked} inputs."
+
+
+def test_a_huge_wrong_result_is_described_and_not_kept():
+    """A result of the wrong shape may be as large as it likes: the trials of an examination still fit into memory."""
+    task = load("06_scaling")["scaling.softmax"]
+    trials = list(trials_of(task, Local(lambda scores, axis=-1: np.zeros(1_000_000))))
+    assert all(isinstance(t.seen.value, Opaque) for t in trials if t.finding)
+    told = report(task, Local(lambda scores, axis=-1: np.zeros(1_000_000)))
+    assert told.mistake is None or "second time" not in told.mistake
+    assert "The output has shape (1000000,), but (1, 1) is right." in told.text()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.checking.probe import Opaque, Request, observe, one_thread, plain
+from autograder.checking.probe import Opaque, Request, generators_kept, observe, one_thread, plain
 
 
 def seen(function, *inputs, **more):
@@ -84,6 +84,18 @@ def test_strided_inputs_are_equal_but_lie_otherwise_in_memory(kind, shape, gradi
         assert np.array_equal(result.gradients[0], np.full(shape, 2.0))
 
 
+def test_a_list_of_tuples_is_copied_too():
+    """Plain Python inputs belong to the caller as arrays do, down to their inner lists."""
+    given = [[64, 2], [128, 2]]
+
+    def shrink(stages):
+        stages[0][0] = 1
+        return stages.pop()[0]
+
+    assert seen(shrink, given).changed == (0,)
+    assert given == [[64, 2], [128, 2]]
+
+
 DRAWS = {
     "random": lambda: random.random(),
     "numpy": lambda: np.random.rand(),
@@ -96,8 +108,9 @@ DRAWS = {
 def test_the_global_random_state_is_watched_and_put_back(name):
     """Drawing and seeding both count; the learner's next cell draws what it would have drawn."""
     before = random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state()
-    assert seen(lambda x: DRAWS[name]() and x, 1, seed=7).drew_random
-    assert not seen(lambda x: np.random.default_rng(0).random() * x, 1.0, seed=7).drew_random
+    with generators_kept():
+        assert seen(lambda x: DRAWS[name]() and x, 1, seed=7).drew_random
+        assert not seen(lambda x: np.random.default_rng(0).random() * x, 1.0, seed=7).drew_random
     assert random.getstate() == before[0]
     assert np.random.get_state()[1].tobytes() == before[1]
     assert torch.equal(torch.get_rng_state(), before[2])

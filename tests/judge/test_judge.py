@@ -2,7 +2,11 @@
 
 import importlib
 import json
+import os
 import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,8 @@ from autograder.judge import journal
 from autograder.judge.judge import grade, seed
 from autograder.judge.ledger import Cell, Ledger, Result, Submission
 from autograder.judge.limits import Limits
-from autograder.judge.pool import grade_all
+from autograder.judge.pool import grade_all, grade_on
+from autograder.judge.process import warm
 from autograder.judge.sandbox import find_sandbox
 
 SETUP = Cell("setup", "import numpy as np\nimport torch\nfrom autograder import check, hint")
@@ -67,13 +72,46 @@ def test_a_task_that_kills_its_player_costs_only_itself(sandbox):
 
 
 @pytest.mark.sandbox
-def test_cells_that_kill_every_player_give_zero_with_the_reason(sandbox):
-    """When loading the notebook is already deadly there is a row with the reason, and no endless series of players."""
-    ledger = grade(submission("import os\nos._exit(1)"), sandbox, SECRET)
+def test_a_cell_that_kills_its_player_costs_only_itself(sandbox):
+    """It is left out from then on; the learner reads which one it was where its function is missing."""
+    loops = "def softmax_jacobian(a): return a\nwhile True: pass"
+    ledger = grade(submission("import os\nos._exit(1)", SOFTMAX, loops), sandbox, SECRET, Limits(cell_seconds=1.0))
+    results = by_task(ledger)
+    assert (results["softmax"].points, ledger.points) == (3, 3)
+    assert results["softmax_jacobian"].report.sentences == (
+        "No function named softmax_jacobian is defined. The first cell that failed: "
+        "The cell ended its own process (os._exit or similar, code 1).",
+    )
+
+
+@pytest.mark.sandbox
+def test_a_deadly_answer_cell_is_named_as_the_reason(sandbox):
+    """The task whose own cell ended the player is crashed, not missing."""
+    cells = (SETUP, Cell("scaling-softmax-answer", SOFTMAX + "\nwhile True: pass"))
+    ledger = grade(Submission("ada", "06_scaling", cells), sandbox, SECRET, Limits(cell_seconds=1.0))
+    report = by_task(ledger)["softmax"].report
+    assert (report.state, report.sentences) == (State.CRASHED, ("The cell did not finish within 1 seconds.",))
+
+
+@pytest.mark.sandbox
+def test_a_notebook_full_of_deadly_cells_is_given_up(sandbox):
+    """There is a row with the reason, and no endless series of players."""
+    ledger = grade(submission(*["import os\nos._exit(1)"] * 9), sandbox, SECRET)
     assert ledger.points == 0
-    assert {r.report.sentences[0][:44] for r in ledger.results if not r.report.task.endswith("proof")} == {
-        "Running the notebook's cells failed. It ende"
+    assert {r.report.sentences[0][:60] for r in ledger.results if not r.report.task.endswith("proof")} == {
+        "Running the notebook's cells failed. The cell ended its own "
     }
+
+
+@pytest.mark.sandbox
+def test_a_submission_has_a_time_limit_as_a_whole(sandbox):
+    """Slowness that no single limit catches ends here; what was examined before keeps its points."""
+    slow = "import time\ndef softmax_jacobian(a): time.sleep(0.3); return a"
+    ledger = grade(submission(SOFTMAX, slow, UNSCALED), sandbox, SECRET, Limits(submission_seconds=4.0))
+    results = by_task(ledger)
+    assert results["softmax"].points == 3
+    assert "all its calls together may take 60 seconds" in results["softmax_jacobian"].report.sentences[0]
+    assert "Not examined: " in results["attention"].report.sentences[0]
 
 
 @pytest.mark.sandbox
@@ -112,6 +150,58 @@ def test_the_pool_grades_all_and_one_bad_submission_stops_nobody(sandbox):
     ledgers = {ledger.student: ledger for ledger in grade_all(class_, sandbox, SECRET)}
     assert {name: ledger.points for name, ledger in ledgers.items()} == {"ada": 3, "bob": 0, "cy": 0}
     assert ledgers["bob"].summary == "The file is not a notebook."
+
+
+class Killer(str):
+    """A fingerprint that kills the process which reads it, once: what the kernel does when memory runs out."""
+
+    def __reduce__(self):
+        """Unpickling it in a process of the pool ends that process."""
+        return _die_once, (str(self),)
+
+
+def _die_once(path: str) -> str:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return "f"
+    os.kill(os.getpid(), signal.SIGKILL)
+    return ""
+
+
+@pytest.mark.sandbox
+def test_a_killed_process_of_the_pool_costs_no_row(sandbox, tmp_path):
+    """What it had in its hands, and all that was waiting, is graded by others."""
+    class_ = [submission(student=f"student-{i}") for i in range(6)]
+    class_[1] = replace(class_[1], fingerprint=Killer(tmp_path / "killed"))
+    ledgers = list(grade_all(class_, sandbox, SECRET, workers=2))
+    assert (tmp_path / "killed").exists()
+    assert sorted(ledger.student for ledger in ledgers) == [f"student-{i}" for i in range(6)]
+    assert {ledger.reason for ledger in ledgers} == {""}
+
+
+@pytest.mark.sandbox
+def test_a_warm_process_that_was_killed_is_started_again(sandbox):
+    """Somebody killed it between two submissions: nobody notices."""
+    grade(submission(), sandbox, SECRET)
+    warm(sandbox)._process.kill()
+    assert grade(submission(SOFTMAX), sandbox, SECRET).points == 3
+
+
+def test_submissions_are_taken_only_as_they_are_needed():
+    """A class of any size is graded without holding all of it: never more than `ahead` are out at a time."""
+    taken = []
+
+    def class_():
+        for i in range(50):
+            taken.append(i)
+            yield Submission(f"student-{i}", "06_scaling", (), unreadable="No file.")
+
+    with ThreadPoolExecutor(1) as executor:
+        ledgers = grade_on(executor, class_(), find_sandbox("none"), SECRET, None, ahead=4)
+        next(ledgers)
+        assert len(taken) <= 5
+        assert len(list(ledgers)) == 49
 
 
 @pytest.mark.sandbox

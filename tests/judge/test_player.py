@@ -1,15 +1,18 @@
 """What a player can see and do, and what the judge makes of it when it misbehaves. Every test goes looking from inside."""
 
 import os
+import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from autograder.checking.probe import Request
+from autograder.judge import seccomp
 from autograder.judge.limits import Limits
-from autograder.judge.process import Player, PlayerDied
+from autograder.judge.process import Player, PlayerDied, warm
 from autograder.judge.sandbox import site_folders
 
 pytestmark = pytest.mark.sandbox
@@ -50,8 +53,8 @@ def test_a_failing_cell_names_its_line_and_the_next_cell_runs(player):
 
 
 def test_what_is_printed_does_not_disturb_the_wire(player):
-    """Output by print, by os.write and by a child process ends nowhere."""
-    noise = "import os, subprocess\nprint('x' * 10000)\nos.write(1, b'garbage')\nsubprocess.run(['echo', 'more'])\ndef f(x):\n    os.write(1, b'noise'); return x"
+    """Output by print, by os.write and to the real standard error ends nowhere."""
+    noise = "import os, sys\nprint('x' * 10000)\nos.write(1, b'garbage')\nprint('more', file=sys.__stderr__)\ndef f(x):\n    os.write(1, b'noise'); return x"
     assert player.load([("noise", noise)]) == {}
     assert player.observe("f", Request((3,))).value == 3
 
@@ -86,20 +89,25 @@ def test_no_object_in_the_process_is_the_reference(player):
     """A search through all loaded modules and all objects finds no reference, no task and no expected value."""
     code = """
 import gc, sys
-names = [n for n in sys.modules if n.startswith(("attn_core", "autograder"))]
+names = [n for n in sys.modules if n.startswith(("attn_core", "autograder")) and not n.startswith("attn_core.lab")]
 suspects = [o for o in gc.get_objects() if type(o).__name__ in ("Task", "Expectation", "Misconception", "Ledger")]
 seen = (sorted(names), suspects)
 """
     assert look(player, code) == str(
         (
             [
+                "attn_core",
                 "autograder",
                 "autograder.checking",
                 "autograder.checking.cost",
                 "autograder.checking.probe",
                 "autograder.judge",
+                "autograder.judge.enclosure",
+                "autograder.judge.landlock",
                 "autograder.judge.player",
+                "autograder.judge.seccomp",
                 "autograder.judge.wire",
+                "autograder.judge.zygote",
             ],
             [],
         )
@@ -117,10 +125,11 @@ def test_no_file_of_the_project_can_be_found(player):
     }
     assert ("softmax.py", (PROJECT / "attn_core/softmax.py").stat().st_size) in ours
     code = f"""
-import os
+import os, autograder
+library = os.path.dirname(os.path.dirname(autograder.__file__))
 ours, seen = {ours!r}, []
 for folder, _, names in os.walk("/"):
-    if not folder.startswith(("/proc", "/player", "/dev")):
+    if not folder.startswith(("/proc", library, "/dev")):
         seen += [f"{{folder}}/{{n}}" for n in names if not os.path.islink(f"{{folder}}/{{n}}") and (n, os.path.getsize(f"{{folder}}/{{n}}")) in ours]
 """
     assert look(player, code) == "[]"
@@ -128,7 +137,11 @@ for folder, _, names in os.walk("/"):
 
 def test_the_player_folder_holds_the_allow_list_only(player):
     """The library of a player is exactly what stage.py copies."""
-    code = "import os\nseen = sorted(os.path.relpath(os.path.join(d, f), '/player') for d, _, fs in os.walk('/player') for f in fs if not '/lab' in d)"
+    code = """
+import os, autograder
+library = os.path.dirname(os.path.dirname(autograder.__file__))
+seen = sorted(os.path.relpath(os.path.join(d, f), library) for d, _, fs in os.walk(library) for f in fs if '/lab' not in d)
+"""
     assert look(player, code) == str(
         [
             "attn_core/__init__.py",
@@ -137,8 +150,12 @@ def test_the_player_folder_holds_the_allow_list_only(player):
             "autograder/checking/cost.py",
             "autograder/checking/probe.py",
             "autograder/judge/__init__.py",
+            "autograder/judge/enclosure.py",
+            "autograder/judge/landlock.py",
             "autograder/judge/player.py",
+            "autograder/judge/seccomp.py",
             "autograder/judge/wire.py",
+            "autograder/judge/zygote.py",
         ]
     )
 
@@ -206,10 +223,11 @@ def test_the_environment_holds_nothing_of_the_teachers(player):
         "PWD",
         "PYTHONDONTWRITEBYTECODE",
         "PYTHONHASHSEED",
+        "TMPDIR",
     }
 
 
-@pytest.mark.parametrize("folder", [*map(str, site_folders()), "/usr", "/player", "/"])
+@pytest.mark.parametrize("folder", [*map(str, site_folders()), "/usr", "/dev", "/"])
 def test_libraries_cannot_be_written(player, folder):
     """What one player could leave there, the next would import."""
     assert (
@@ -229,20 +247,10 @@ def test_libraries_cannot_be_written(player, folder):
             "try:\n        while True: pass\n    except BaseException: pass\n    while True: pass",
             "It did not finish within 2 seconds.",
         ),
-        (
-            "import os; os._exit(0)",
-            "It ended its own process (os._exit, a crash of the interpreter, or more memory than it may have).",
-        ),
-        (
-            "import ctypes; ctypes.string_at(0)",
-            "It ended its own process (os._exit, a crash of the interpreter, or more memory than it may have).",
-        ),
-        (
-            "import os; os.kill(os.getpid(), 9)",
-            "It ended its own process (os._exit, a crash of the interpreter, or more memory than it may have).",
-        ),
+        ("import os; os._exit(7)", "It ended its own process (os._exit or similar, code 7)."),
+        ("import ctypes; ctypes.string_at(0)", "It crashed the Python interpreter (SIGSEGV)."),
     ],
-    ids=["loop", "loop that swallows", "exit", "segfault", "kill"],
+    ids=["loop", "loop that swallows", "exit", "segfault"],
 )
 def test_a_player_that_dies_says_why(player, body, sentence):
     """Loops and deaths become a sentence for the learner, and the process is gone."""
@@ -265,7 +273,7 @@ def test_a_forged_reply_is_only_data(player):
 import os
 def f(x):
     for fd in range(3, 20):
-        try: os.write(fd, b"\\0\\0\\0\\2\\0\\0\\0\\0\\0\\0\\0\\0{}")
+        try: os.write(fd, b"\\0\\0\\0\\2\\0\\0\\0\\0{}")
         except OSError: pass
     return x
 """
@@ -277,17 +285,100 @@ def f(x):
 def test_a_huge_result_is_refused(player):
     """An array over the cap costs the task it happened in."""
     player.load([("f", "import numpy as np\ndef f(x): return np.zeros(9_000_000)")])
-    with pytest.raises(PlayerDied, match=r"a part of the reply has 720000[0-9]+ bytes; at most 67108864 are accepted"):
+    with pytest.raises(PlayerDied, match=r"a part of the reply has 72000000 bytes; at most 16777216 are accepted"):
         player.observe("f", Request((1,)))
 
 
-def test_a_child_process_does_not_outlive_the_player(sandbox):
-    """Killing the player kills all that it started."""
+def test_new_processes_are_refused_unless_the_course_allows_them(sandbox):
+    """Threads are no processes; a fork is an error in the learner's line, not a bomb."""
+    fork = [("fork", "import subprocess\nsubprocess.run(['true'])")]
+    threads = [("threads", "import threading\nt = threading.Thread(target=int)\nt.start(); t.join()")]
     with Player(sandbox, SHORT) as player:
-        player.load([("bg", "import subprocess\nsubprocess.Popen(['sleep', '4321'], start_new_session=True)")])
+        assert "Operation not permitted" in player.load(fork)["fork"]
+        assert player.load(threads) == {}
+    with Player(sandbox, replace(SHORT, processes=4)) as player:
+        assert player.load(fork) == {}
+
+
+def test_a_child_process_does_not_outlive_the_player(sandbox):
+    """Where processes are allowed, killing the player kills all that it started."""
+    with Player(sandbox, replace(SHORT, processes=4)) as player:
+        errors = player.load([("bg", "import subprocess\nsubprocess.Popen(['sleep', '4321'], start_new_session=True)")])
+        assert errors == {}
     time.sleep(0.3)
     running = [p for p in Path("/proc").iterdir() if p.name.isdigit() and b"4321" in _command(p)]
     assert running == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "error"),
+    [
+        (
+            {"threads": 8},
+            "import threading\nfor _ in range(50): threading.Thread(target=e.wait, daemon=True).start()",
+            "RuntimeError",
+        ),
+        ({"open_files": 32}, "kept = [open('/dev/null') for _ in range(50)]", "OSError"),
+        ({"file_bytes": 1 << 20}, "with open('big', 'wb') as f: f.write(bytes(1 << 21))", "OSError"),
+        ({"disk_bytes": 1 << 20}, "for i in range(9): open(f'{i}', 'wb').write(bytes(1 << 18))", "OSError"),
+    ],
+    ids=["threads", "open files", "file size", "disk"],
+)
+def test_every_limit_is_an_error_in_the_learners_own_line(sandbox, limits, code, error):
+    """Threads, open files, one large file and a full home: each raises where it happens, and the player goes on."""
+    with Player(sandbox, replace(SHORT, **limits)) as player:
+        errors = player.load([("hit", f"import threading\ne = threading.Event()\n{code}")])
+        assert errors["hit"].startswith(error)
+        assert player.load([("after", "def f(x): return x")]) == {}
+
+
+def test_processor_time_has_a_limit(sandbox):
+    """More CPU seconds than allowed end the player, with the reason."""
+    with Player(sandbox, replace(SHORT, call_seconds=20.0, cpu_seconds=1)) as player:
+        player.load(
+            [("f", "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\ndef f(x):\n    while True: pass")]
+        )
+        with pytest.raises(PlayerDied, match=r"It used more than 1 seconds of processor time\."):
+            player.observe("f", Request((1,)))
+
+
+def test_all_calls_of_a_task_share_a_time_limit(sandbox):
+    """A function that always takes almost as long as a call may take costs a minute, not an hour."""
+    with Player(sandbox, replace(SHORT, task_seconds=1.0)) as player:
+        player.load([("f", "import time\ndef f(x): time.sleep(0.4); return x")])
+        player.allow(1.0)
+        assert player.observe("f", Request((1,))).value == player.observe("f", Request((1,))).value == 1
+        with pytest.raises(PlayerDied, match="It did not finish in time: all its calls together may take 1 seconds"):
+            player.observe("f", Request((1,)))
+
+
+def test_a_flood_of_output_is_not_kept(player):
+    """What a learner prints costs time, never memory."""
+    player.load([("f", "import sys\ndef f(x):\n    for _ in range(300): print('x' * 10_000_000)\n    return x")])
+    assert player.observe("f", Request((1,))).printed
+
+
+def test_a_player_has_one_descriptor_besides_the_standard_ones(player):
+    """Nothing of the warm process's or the judge's is inherited."""
+    assert look(
+        player,
+        "import os, stat\nseen = []\nfor f in range(99):\n    try: seen.append((f, stat.S_ISSOCK(os.fstat(f).st_mode)))\n    except OSError: pass",
+    ) == str([(0, False), (1, False), (2, False), (3, True)])
+
+
+@pytest.mark.parametrize(
+    "call", ["unshare", "ptrace", "keyctl", "bpf", "io_uring_setup", "userfaultfd", "perf_event_open"]
+)
+def test_calls_that_no_answer_needs_are_refused(player, call):
+    """The filter refuses them before the kernel looks at their arguments."""
+    number = seccomp.NUMBERS[call][seccomp.ARCHITECTURES[platform.machine()][1]]
+    assert (
+        look(
+            player,
+            f"import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nseen = (libc.syscall({number}, 0, 0, 0, 0, 0, 0), ctypes.get_errno())",
+        )
+        == "(-1, 1)"
+    )
 
 
 def _command(process: Path) -> bytes:
@@ -299,8 +390,12 @@ def _command(process: Path) -> bytes:
 
 def test_nothing_is_left_in_the_temporary_folder(sandbox, tmp_path, monkeypatch):
     """A player's library folder is removed with it."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("autograder.judge.process._outside_tmp", lambda: str(tmp_path))
     os.chmod(tmp_path, 0o755)
     with Player(sandbox, SHORT) as player:
         assert player.load([]) == {}
+    warm(sandbox).close()
+    with Player(sandbox, SHORT) as player:  # starts a new warm process
+        assert list(tmp_path.iterdir()) != []
+    warm(sandbox).close()
     assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,7 @@
 """The wire carries arrays and messages unchanged, and refuses everything else with a plain reason."""
 
 import json
-import os
+import socket
 import struct
 import threading
 import time
@@ -16,36 +16,25 @@ from autograder.judge import wire
 
 
 def through(message: dict) -> dict:
-    """Send a message through a pipe and read it again."""
-    receiver, sender = os.pipe()
-    try:
-        writer = threading.Thread(target=wire.send, args=(sender, message))
+    """Send a message through a socket and read it again."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        writer = threading.Thread(target=wire.Channel(theirs).send, args=(message,))
         writer.start()
-        return wire.receive(receiver, time.monotonic() + 10)
-    finally:
-        writer.join()
-        os.close(receiver)
-        os.close(sender)
+        try:
+            return wire.Channel(ours).receive(time.monotonic() + 10)
+        finally:
+            writer.join()
 
 
 def raw(data: bytes, close: bool = True) -> dict:
     """Read what these bytes give."""
-    receiver, sender = os.pipe()
-
-    def write() -> None:
-        os.write(sender, data)  # blocks while the pipe is full, hence the thread
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(data)
         if close:
-            os.close(sender)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        return wire.receive(receiver, time.monotonic() + 2)
-    finally:
-        writer.join()
-        os.close(receiver)
-        if not close:
-            os.close(sender)
+            theirs.close()
+        return wire.Channel(ours).receive(time.monotonic() + 1)
 
 
 @pytest.mark.parametrize(
@@ -101,29 +90,65 @@ def test_observation_survives_the_wire():
     assert asked == Request((1, 2.0), (), True, 3)
 
 
-def frame(text: bytes, numpy_blob: bytes = b"", sizes: tuple[int, int, int] | None = None) -> bytes:
+def frame(text: bytes, data: bytes = b"", sizes: tuple[int, int] | None = None) -> bytes:
     """A frame made by hand."""
-    return struct.pack(">III", *(sizes or (len(text), len(numpy_blob), 0))) + text + numpy_blob
+    return struct.pack(">II", *(sizes or (len(text), len(data)))) + text + data
 
 
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (frame(b"{}", sizes=(1 << 30, 0, 0)), "a part of the reply has 1073741824 bytes; at most 1048576 are accepted"),
+        (frame(b"{}", sizes=(1 << 30, 0)), "a part of the reply has 1073741824 bytes; at most 1048576 are accepted"),
+        (frame(b"{}", sizes=(2, 1 << 30)), "a part of the reply has 1073741824 bytes; at most 67108864 are accepted"),
         (frame(b"not json"), "the reply cannot be read (JSONDecodeError)"),
         (frame(b"[" * 50_000), "the reply cannot be read (RecursionError)"),
+        (frame(b'{"value": ' + b"9" * 5000 + b"}"), "the reply cannot be read (ValueError)"),
         (frame(b"[1]"), "a bare list is not part of the protocol"),
         (frame(b"3"), "the reply is not a message"),
-        (frame(b'{"$numpy": "7"}'), "the reply cannot be read (KeyError)"),
-        (frame(b'{"a": {"$numpy": {}}}'), "the reply cannot be read (TypeError)"),
-        (frame(b"{}", b"\xff" * 40), "the reply cannot be read (SafetensorError)"),
+        (frame(b'{"$numpy": ["float64", [2]]}', b"12345678"), "the reply names a larger array than it holds"),
+        (frame(b'{"$numpy": ["float64", [1e9]]}'), "the reply holds an array of a dtype or shape that is not accepted"),
+        (
+            frame(b'{"$numpy": ["O", [1]]}', b"12345678"),
+            "the reply holds an array of a dtype or shape that is not accepted",
+        ),
+        (
+            frame(b'{"$torch": ["float8_e4m3fn", [1]]}', b"1"),
+            "the reply holds an array of a dtype or shape that is not accepted",
+        ),
+        (
+            frame(b'{"$numpy": ["float64", [-1]]}', b"12345678"),
+            "the reply holds an array of a dtype or shape that is not accepted",
+        ),
+        (frame(b'{"a": {"$numpy": {}}}'), "the reply cannot be read (KeyError)"),
+        (frame(b"{}", b"\xff" * 40), "the reply holds bytes that no array of it names"),
     ],
 )
 def test_anything_else_is_refused_with_a_reason(data, sentence):
     """Oversized, malformed and hostile frames raise WireError; nothing of them is executed."""
-    with pytest.raises(wire.WireError, match=r"^") as caught:
+    with pytest.raises(wire.WireError) as caught:
         raw(data)
     assert str(caught.value) == sentence
+
+
+def test_a_small_reply_never_becomes_a_large_one():
+    """Bytes are taken once: a hundred names for the same array are ninety-nine too many."""
+    one = b'{"$numpy": ["float64", [1000]]}'
+    with pytest.raises(wire.WireError, match="names a larger array than it holds"):
+        raw(frame(b'{"$tuple": [' + b", ".join([one] * 60) + b"]}", bytes(8000)))
+
+
+def test_a_forged_bool_is_still_true_or_false():
+    """A byte that is neither 0 nor 1 would be a bool unequal to both."""
+    got = raw(frame(b'{"a": {"$numpy": ["bool", [3]]}}', b"\x00\x02\xff"))["a"]
+    assert got.tolist() == [False, True, True]
+    assert got.tobytes() == b"\x00\x01\x01"
+
+
+def test_a_reader_who_never_reads_does_not_hold_the_sender_up():
+    """A player that stops reading costs its time limit, not for ever."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(TimeoutError):
+        wire.Channel(ours).send({"a": np.zeros(4_000_000)}, time.monotonic() + 0.2)
 
 
 def test_too_many_axes_are_refused():
@@ -148,6 +173,18 @@ def test_a_silent_player_times_out_and_a_closed_one_ends():
         {"value": {"a": 1}, "gradients": (), "changed": (), "flags": (0, 0), "cost": None, "crash": None},
         {"value": 1, "gradients": (), "changed": (), "flags": (0, 0), "cost": (1,), "crash": None},
         {"value": ((((1,),),),), "gradients": (), "changed": (), "flags": (0, 0), "cost": None, "crash": None},
+        {"value": (None,) * 65, "gradients": (), "changed": (), "flags": (0, 0), "cost": None, "crash": None},
+        {"value": 10**30, "gradients": (), "changed": (), "flags": (0, 0), "cost": None, "crash": None},
+        {"value": 1, "gradients": ("x",), "changed": (), "flags": (0, 0), "cost": None, "crash": None},
+        {"value": 1, "gradients": (), "changed": (), "flags": (0, 0), "cost": (float("inf"), 1, {}), "crash": None},
+        {
+            "value": 1,
+            "gradients": (),
+            "changed": (),
+            "flags": (0, 0),
+            "cost": None,
+            "crash": (("E",), "m", "l", float("inf")),
+        },
     ],
 )
 def test_a_reply_that_is_no_observation_is_refused(reply):
