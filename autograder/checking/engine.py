@@ -7,8 +7,9 @@ player behind the wire (`autograder.judge.judge.Remote`). Both observe the same 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Protocol
 
 from autograder.checking.compare import (
@@ -26,6 +27,7 @@ from autograder.checking.probe import Crash, Observation, Opaque, Request, is_fl
 from autograder.checking.task import Task
 
 REMEMBERED = 400  # cases of a task: more than one examination has
+BATCH = 32  # inputs that are handed over at once
 PROPERTY_TRIALS = 8  # on how many inputs each property is tried
 LARGEST_KEPT = 1 << 16  # bytes of a wrong result; a larger one, of a shape far from the right one, is only described
 MANNERS_STRIDE = 5  # on every how manieth input the call is repeated
@@ -37,6 +39,9 @@ class Answer(Protocol):
     def observe(self, request: Request) -> Observation:
         """Call it as the request says."""
 
+    def observe_all(self, requests: Sequence[Request]) -> Iterator[Observation]:
+        """Call it for each of several requests, in order."""
+
 
 @dataclass(frozen=True)
 class Local:
@@ -47,6 +52,10 @@ class Local:
     def observe(self, request: Request) -> Observation:
         """Call it here."""
         return observe(self.function, request)
+
+    def observe_all(self, requests: Sequence[Request]) -> Iterator[Observation]:
+        """Call it here, one after the other."""
+        return map(self.observe, requests)
 
 
 @dataclass(frozen=True)
@@ -74,12 +83,15 @@ class Trial:
 
 def examine(task: Task, answer: Answer, seed: int = 0) -> Iterator[Trial]:
     """The trials of one examination, one by one. An answer that is still the stub ends it after the first."""
-    trials: list[Trial] = []
-    for case in plan(seed ^ zlib.crc32(task.id.encode()), task.dtypes, [s.name for s in task.specials], task.rounds):
-        trials.append(try_case(task, answer, case))
-        yield trials[-1]
-        if not_attempted(trials[0]):
-            return
+    cases = plan(seed ^ zlib.crc32(task.id.encode()), task.dtypes, [s.name for s in task.specials], task.rounds)
+    trials = [try_case(task, answer, next(cases))]
+    yield trials[0]
+    if not_attempted(trials[0]):
+        return
+    while batch := list(islice(cases, BATCH)):
+        for trial in _try_cases(task, answer, batch):
+            trials.append(trial)
+            yield trial
     yield from _manners(answer, trials)
     yield from _properties(task, answer, trials)
     yield from _errors(task, answer, seed)
@@ -94,12 +106,19 @@ def not_attempted(trial: Trial) -> bool:
 
 def try_case(task: Task, answer: Answer, case: Case) -> Trial:
     """Draw one input, ask reference and answer, compare."""
-    asked, expected, sizes = _prepared(task, case)
-    seen = answer.observe(asked)
-    finding = judge(task, asked, expected, seen)
-    if finding and _bytes(seen.value) > LARGEST_KEPT + 64 * _bytes(expected.value):
-        seen = replace(seen, value=Opaque(describe(seen.value)), gradients=())
-    return Trial(case, asked, expected, seen, finding, sizes)
+    (trial,) = _try_cases(task, answer, [case])
+    return trial
+
+
+def _try_cases(task: Task, answer: Answer, cases: Sequence[Case]) -> Iterator[Trial]:
+    """The same for several: all their inputs are handed over at once, so that two processes need not wait for each other."""
+    prepared = [_prepared(task, case) for case in cases]
+    observations = answer.observe_all([asked for asked, _, _ in prepared])
+    for case, (asked, expected, sizes), seen in zip(cases, prepared, observations, strict=True):
+        finding = judge(task, asked, expected, seen)
+        if finding and _bytes(seen.value) > LARGEST_KEPT + 64 * _bytes(expected.value):
+            seen = replace(seen, value=Opaque(describe(seen.value)), gradients=())
+        yield Trial(case, asked, expected, seen, finding, sizes)
 
 
 def _bytes(value: Any) -> int:
@@ -168,9 +187,9 @@ def _manners(answer: Answer, trials: list[Trial]) -> Iterator[Trial]:
     """Call again with the same input and another random seed: the answer must not change, nor the generators move."""
     passed = [t for t in trials if t.finding is None][::MANNERS_STRIDE]
     failed = [t for t in trials if t.finding and t.finding.kind in ("value", "finite", "shape", "crash", "gradient")]
-    for trial in [*passed, *failed[:1]]:
-        asked = replace(trial.request, cotangents=(), seed=trials[0].case.seed % 2**32)
-        seen = answer.observe(asked)
+    again = [*passed, *failed[:1]]
+    requests = [replace(t.request, cotangents=(), seed=trials[0].case.seed % 2**32) for t in again]
+    for trial, asked, seen in zip(again, requests, answer.observe_all(requests), strict=True):
         finding = None
         if seen.drew_random:
             finding = Finding(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -33,6 +34,10 @@ class Remote:
     def observe(self, request: Request) -> Observation:
         """Let the player call it."""
         return self.player.observe(self.function, request)
+
+    def observe_all(self, requests: Sequence[Request]) -> Iterator[Observation]:
+        """Let the player call it for each request; it goes on while the judge looks at the first results."""
+        return self.player.observe_all(self.function, requests)
 
 
 def grade(submission: Submission, sandbox: Sandbox, secret: bytes, limits: Limits | None = None) -> Ledger:

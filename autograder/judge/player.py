@@ -11,7 +11,7 @@ import linecache
 import socket
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from autograder.checking.probe import Nowhere, learners_line, observe
@@ -24,9 +24,9 @@ def serve(descriptor: int, enclose: Callable[[], list[str]]) -> None:
     try:
         layers = enclose()
     except OSError as error:
-        channel.send({"failed": str(error)})
+        channel.send({"id": 0, "failed": str(error)})
         return
-    channel.send({"layers": tuple(layers)})
+    channel.send({"id": 0, "layers": tuple(layers)})
     namespace = types.ModuleType("__main__")
     sys.modules["__main__"] = namespace
     while True:
@@ -34,18 +34,20 @@ def serve(descriptor: int, enclose: Callable[[], list[str]]) -> None:
             message = channel.receive()
         except EOFError:
             return
-        channel.send({"id": message["id"], **_answer(message, namespace)})
+        for answer in _answers(message, namespace):
+            channel.send({"id": message["id"], **answer})
 
 
-def _answer(message: dict[str, Any], namespace: types.ModuleType) -> dict[str, Any]:
+def _answers(message: dict[str, Any], namespace: types.ModuleType) -> Iterator[dict[str, Any]]:
     match message["op"]:
         case "cell":
-            return {"error": _run_cell(message["cell"], message["source"], namespace)}
+            yield {"error": _run_cell(message["cell"], message["source"], namespace)}
         case "has":
-            return {"callable": callable(getattr(namespace, message["function"], None))}
+            yield {"callable": callable(getattr(namespace, message["function"], None))}
         case "observe":
             function = getattr(namespace, message["function"])
-            return wire.observation_message(observe(function, wire.request_from(message["request"])))
+            for request in message["requests"]:
+                yield wire.observation_message(observe(function, wire.request_from(request)))
         case unknown:
             raise ValueError(f"unknown request {unknown!r}")
 

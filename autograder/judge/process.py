@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -134,7 +134,7 @@ class Player:
         except SandboxError:  # it was killed from outside: once more with a new one
             self._zygote = warm(sandbox)
             self._pid, self._channel, self._home = self._zygote.fork(limits)
-        hello = self._receive(limits.load_seconds)
+        hello = self._receive(limits.load_seconds)  # the answer to no question: its number is 0
         if "layers" not in hello:
             reason = hello.get("failed")
             self.close()
@@ -165,37 +165,48 @@ class Player:
 
     def observe(self, function: str, request: Request) -> Observation:
         """Call a function."""
-        reply = self._ask(
-            {"op": "observe", "function": function, "request": wire.request_message(request)}, self.limits.call_seconds
-        )
-        try:
-            return wire.observation_from(reply, len(request.inputs))
-        except wire.WireError as error:
-            raise self._end(f"The reply could not be used: {error}.") from error
+        (seen,) = self.observe_all(function, [request])
+        return seen
+
+    def observe_all(self, function: str, requests: Sequence[Request]) -> Iterator[Observation]:
+        """Call a function for each request: one question, and an answer for each as it is ready."""
+        messages = tuple(wire.request_message(request) for request in requests)
+        self._send({"op": "observe", "function": function, "requests": messages}, self.limits.call_seconds)
+        for request in requests:
+            reply = self._receive(self.limits.call_seconds)
+            try:
+                yield wire.observation_from(reply, len(request.inputs))
+            except wire.WireError as error:
+                raise self._end(f"The reply could not be used: {error}.") from error
 
     def _ask(self, message: dict[str, Any], seconds: float, what: str = "It") -> dict[str, Any]:
+        self._send(message, seconds, what)
+        return self._receive(seconds, what)
+
+    def _send(self, message: dict[str, Any], seconds: float, what: str = "It") -> None:
         self._count += 1
-        seconds = min(seconds, max(0.0, self._until - time.monotonic()))
         try:
-            self._channel.send(message | {"id": self._count}, time.monotonic() + seconds)
+            self._channel.send(message | {"id": self._count}, self._deadline(seconds))
         except TimeoutError:
             raise self._end(f"{what} did not finish {self._in_time(seconds)}.") from None
         except OSError:
             raise self._dead(what) from None
-        reply = self._receive(seconds, what)
-        if reply.get("id") != self._count:
-            raise self._end("The reply does not belong to the question.")
-        return reply
+
+    def _deadline(self, seconds: float) -> float:
+        return min(self._until, time.monotonic() + seconds)
 
     def _receive(self, seconds: float, what: str = "It") -> dict[str, Any]:
         try:
-            return self._channel.receive(time.monotonic() + seconds, self.limits.reply_bytes)
+            reply = self._channel.receive(self._deadline(seconds), self.limits.reply_bytes)
         except TimeoutError:
             raise self._end(f"{what} did not finish {self._in_time(seconds)}.") from None
         except (EOFError, OSError):
             raise self._dead(what) from None
         except wire.WireError as error:
             raise self._end(f"The reply could not be used: {error}.") from error
+        if reply.get("id") != self._count:
+            raise self._end("The reply does not belong to the question.")
+        return reply
 
     def _in_time(self, seconds: float) -> str:
         if time.monotonic() >= self._until:

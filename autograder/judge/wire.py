@@ -22,7 +22,8 @@ from autograder.checking.probe import DTYPES, WIDEST_INTEGER, Crash, Observation
 
 MAX_MESSAGE = 1 << 20
 MAX_ARRAYS = 1 << 26  # bytes of all arrays
-MAX_COUNT = 64
+MAX_COUNT = 64  # arrays of one value, entries of one tuple
+MAX_QUESTION = 4096  # arrays of one message
 MAX_RANK = 8
 MAX_AXIS = 1 << 31
 LENGTHS = struct.Struct(">II")
@@ -118,8 +119,8 @@ class _Arrays:
     def take(self, dtype: Any, shape: Any) -> Any:
         """The next array, as one of NumPy; bfloat16 as int16."""
         self._count += 1
-        if not isinstance(shape, list) or len(shape) > MAX_RANK or self._count > MAX_COUNT:
-            raise WireError(f"at most {MAX_COUNT} arrays of at most {MAX_RANK} axes are accepted")
+        if not isinstance(shape, list) or len(shape) > MAX_RANK or self._count > MAX_QUESTION:
+            raise WireError(f"at most {MAX_QUESTION} arrays of at most {MAX_RANK} axes are accepted")
         if dtype not in DTYPES or not all(type(n) is int and 0 <= n < MAX_AXIS for n in shape):
             raise WireError("the reply holds an array of a dtype or shape that is not accepted")
         kind = np.dtype("int16" if dtype == "bfloat16" else "uint8" if dtype == "bool" else dtype)
