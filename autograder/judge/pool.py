@@ -10,13 +10,14 @@ import os
 import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import suppress
 from itertools import chain, islice
 from multiprocessing import get_context
 
 from autograder.judge.judge import failed, grade
 from autograder.judge.ledger import Ledger, Submission
 from autograder.judge.limits import Limits
-from autograder.judge.process import warm
+from autograder.judge.process import cool, warm
 from autograder.judge.sandbox import Sandbox, SandboxError
 
 AHEAD = 3  # submissions per process that are handed out before their turn, so that no process waits for one
@@ -38,22 +39,28 @@ def grade_all(
     if len(first) <= 1:
         yield from (guarded(submission, sandbox, secret, limits) for submission in chain(first, source))
         return
-    suspects: list[Submission] = []  # in the hands of a process that was killed
-    with _processes(len(first), sandbox) as executor:
-        yield from grade_on(executor, chain(first, source), sandbox, secret, limits, len(first) * AHEAD, suspects)
-        left = list(source) if suspects else []
+    cool()  # what served the self-test here: each process has a warm one of its own
+    processes = len(first)
+    source = chain(first, source)
     while (
-        suspects or left
-    ):  # a killed process takes its whole pool along: a new one for what is left, and for each suspect
-        for submission in suspects:
-            with _processes(1, sandbox) as executor:
-                yield from grade_on(executor, [submission], sandbox, secret, limits, 1)
-        suspects = []
-        if left:
-            waiting = iter(left)
-            with _processes(min(len(first), len(left)), sandbox) as executor:
-                yield from grade_on(executor, waiting, sandbox, secret, limits, len(first) * AHEAD, suspects)
-            left = list(waiting)
+        processes
+    ):  # a killed process takes its whole pool along: what was handed out is graded one by one, then it goes on
+        lost: list[Submission] = []
+        with _processes(processes, sandbox) as executor:
+            yield from grade_on(executor, source, sandbox, secret, limits, processes * AHEAD, lost)
+        yield from _one_by_one(lost, sandbox, secret, limits)
+        processes = processes if lost else 0
+
+
+def _one_by_one(suspects: list[Submission], sandbox: Sandbox, secret: bytes, limits: Limits | None) -> Iterator[Ledger]:
+    """Grade submissions of which one may have killed its process: it costs its own row."""
+    source = iter(suspects)
+    while suspects:
+        killed: list[Submission] = []
+        with _processes(1, sandbox) as executor:
+            yield from grade_on(executor, source, sandbox, secret, limits, 1, killed)
+        yield from (failed(submission, sandbox, ChildProcessError("its process was killed")) for submission in killed)
+        suspects = killed  # if none was, all are done
 
 
 def _processes(count: int, sandbox: Sandbox) -> ProcessPoolExecutor:
@@ -64,10 +71,8 @@ def _processes(count: int, sandbox: Sandbox) -> ProcessPoolExecutor:
 def _begin(sandbox: Sandbox) -> None:
     """What a process of the pool does first: it leaves Ctrl-C to its parent, and warms up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
+    with suppress(SandboxError):  # every submission will say so
         warm(sandbox)
-    except SandboxError:
-        return  # every submission will say so
 
 
 def guarded(submission: Submission, sandbox: Sandbox, secret: bytes, limits: Limits | None) -> Ledger:

@@ -20,7 +20,7 @@ from autograder.judge.enclosure import NEW_PROCESSES, Plan, enclose, enter_root,
 from autograder.judge.player import serve
 
 WARM = (
-    *("numpy", "torch", "attn_core.lab", "matplotlib.pyplot"),
+    *("numpy", "numpy.random", "torch", "attn_core.lab", "matplotlib.pyplot"),
     "torch.fx.experimental.symbolic_shapes",  # torch.autograd.grad imports it, and sympy with it, at its first call
 )
 CHANNEL = 3  # the one descriptor that a player has besides the standard ones

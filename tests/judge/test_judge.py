@@ -161,15 +161,17 @@ class Killer(str):
 
 
 def _die_once(path: str) -> str:
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
-        return "f"
+    if os.path.isdir(os.path.dirname(path)):
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return "f"
     os.kill(os.getpid(), signal.SIGKILL)
     return ""
 
 
 @pytest.mark.sandbox
+@pytest.mark.parametrize("sandbox", ["bwrap"], indirect=True)  # the pool is the same for every one
 def test_a_killed_process_of_the_pool_costs_no_row(sandbox, tmp_path):
     """What it had in its hands, and all that was waiting, is graded by others."""
     class_ = [submission(student=f"student-{i}") for i in range(6)]
@@ -178,6 +180,18 @@ def test_a_killed_process_of_the_pool_costs_no_row(sandbox, tmp_path):
     assert (tmp_path / "killed").exists()
     assert sorted(ledger.student for ledger in ledgers) == [f"student-{i}" for i in range(6)]
     assert {ledger.reason for ledger in ledgers} == {""}
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("sandbox", ["bwrap"], indirect=True)  # the pool is the same for every one
+def test_a_submission_that_always_kills_its_process_costs_its_own_row(sandbox, tmp_path):
+    """After two tries it is a row that waits for a person; everybody else is graded."""
+    class_ = [submission(student=f"student-{i}") for i in range(4)]
+    class_[1] = replace(class_[1], fingerprint=Killer(tmp_path / "no such folder" / "killed"))
+    ledgers = {ledger.student: ledger for ledger in grade_all(class_, sandbox, SECRET, workers=2)}
+    assert set(ledgers) == {f"student-{i}" for i in range(4)}
+    assert [name for name, ledger in ledgers.items() if ledger.reason] == ["student-1"]
+    assert "its process was killed" in ledgers["student-1"].reason
 
 
 @pytest.mark.sandbox

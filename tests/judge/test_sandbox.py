@@ -1,6 +1,7 @@
 """Sandboxes are found, checked before use, and missing ones are explained."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autograder.judge import sandbox as module
+from autograder.judge import seccomp
 from autograder.judge.limits import Limits
 from autograder.judge.process import warm
 from autograder.judge.sandbox import Bubblewrap, SandboxError, Unprotected, find_bubblewrap, find_sandbox
@@ -210,3 +212,30 @@ def test_an_ordinary_user_is_protected_too(bubblewrap):
     if "PermissionError" in done.stderr:
         pytest.skip("needs a checkout that every user may read")
     assert done.stdout.splitlines() == ["{} True True", "{} True True", "{} False True"], done.stderr
+
+
+def call_numbers(header: Path) -> dict[str, int]:
+    """The numbers of system calls in a header of Linux."""
+    if not header.exists():
+        pytest.skip(f"needs {header}, of Debian's linux-libc-dev")
+    lines = re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)\b", header.read_text())
+    return {name: int(number) for name, number in lines}
+
+
+@pytest.mark.parametrize(
+    ("machine", "header"),
+    [
+        ("x86_64", Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")),
+        ("aarch64", Path("/usr/include/asm-generic/unistd.h")),
+    ],
+)
+def test_the_numbers_of_system_calls_are_the_kernels(machine, header):
+    """A wrong number would refuse an innocent call and let a dangerous one through."""
+    known, column = call_numbers(header), seccomp.ARCHITECTURES[machine][1]
+    constants = {name.lower(): value for name, value in vars(seccomp).items() if name.isupper()}
+    single = ("socket", "clone", "clone3", "ioctl", "openat2", "kill", "tgkill", "openat", "open")
+    ours = {**seccomp.NUMBERS, **seccomp.FORKS, **seccomp.SHARED_HOST, **{name: constants[name] for name in single}}
+    ours["prlimit64"] = constants["prlimit"]
+    wrong = {name: (n[column], known.get(name)) for name, n in ours.items() if n[column] != known.get(name, n[column])}
+    missing = {name for name, n in ours.items() if n[column] < 0 and name in known}
+    assert (wrong, missing) == ({}, set())
