@@ -55,6 +55,8 @@ def enclose(plan: Plan) -> list[str]:
     """Do all of it to this process; gives the layers that are in force now."""
     layers = []
     os.setsid()
+    with contextlib.suppress(OSError):  # should the machine run out of memory, the kernel takes this process first
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     if plan.namespaces:
         _own_mounts(plan)
         layers.append("own processes, mounts and IPC")
@@ -89,7 +91,8 @@ def _own_mounts(plan: Plan) -> None:
     owner = "" if plan.user is None else f",uid={plan.user},gid={plan.user}"
     for folder in (plan.home, "/dev/shm"):
         if os.path.isdir(folder):
-            mount("tmpfs", folder, "tmpfs", NO_SETUID | NO_DEVICES, f"size={plan.disk_bytes},mode=0700{owner}")
+            size = f"size={plan.disk_bytes},nr_inodes={plan.disk_bytes >> 13},mode=0700{owner}"
+            mount("tmpfs", folder, "tmpfs", NO_SETUID | NO_DEVICES, size)
     try:
         mount("proc", "/proc", "proc", NO_SETUID | NO_DEVICES | NO_PROGRAMS)
     except OSError:  # in a container whose own /proc is partly covered, nobody may mount another: then there is none
@@ -117,6 +120,7 @@ def _own_user(inside: int) -> None:
 def _no_capabilities() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     _checked(libc.prctl(38, 1, 0, 0, 0), "no new privileges")
+    libc.prctl(4, 0, 0, 0, 0)  # its crashes are not stored, and nobody else's process looks into it
     libc.prctl(47, 4, 0, 0, 0)  # the ambient ones; an old kernel has none
     header = struct.pack("Ii", 0x20080522, 0)
     _checked(libc.capset(header, bytes(24)), "capset")

@@ -29,6 +29,8 @@ NUMBERS: dict[str, tuple[int, int]] = {  # x86_64, aarch64; -1 where there is no
     "setdomainname": (171, 162), "syslog": (103, 116), "open_by_handle_at": (304, 265), "mknod": (133, -1),
     "mknodat": (259, 33), "personality": (135, 92), "fanotify_init": (300, 262), "vhangup": (153, 58),
     "lookup_dcookie": (212, 18), "nfsservctl": (180, 42), "memfd_secret": (447, 447), "pidfd_getfd": (438, 438),
+    # memory that no limit of ours counts
+    "memfd_create": (319, 279), "shmget": (29, 194), "semget": (64, 190), "msgget": (68, 186), "mq_open": (240, 180),
 }  # fmt: skip
 FORKS = {"fork": (57, -1), "vfork": (58, -1)}
 SHARED_HOST: dict[str, tuple[int, int]] = {  # refused where other processes or the teacher's files are in sight
@@ -38,11 +40,10 @@ SHARED_HOST: dict[str, tuple[int, int]] = {  # refused where other processes or 
     "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, -1), "lchown": (94, -1), "fchown": (93, 55),
     "fchownat": (260, 54), "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "removexattr": (197, 14),
     "lremovexattr": (198, 15), "fremovexattr": (199, 16), "utime": (132, -1), "utimes": (235, -1),
-    "futimesat": (261, -1), "utimensat": (280, 88), "truncate": (76, 45), "shmget": (29, 194), "msgget": (68, 186),
-    "semget": (64, 190), "mq_open": (240, 180),
+    "futimesat": (261, -1), "utimensat": (280, 88), "truncate": (76, 45),
 }  # fmt: skip
 SOCKET, CLONE, CLONE3, IOCTL, OPENAT2 = (41, 198), (56, 220), (435, 435), (16, 29), (437, 437)
-KILL, TGKILL, PRLIMIT, OPENAT, OPEN = (62, 129), (234, 131), (302, 261), (257, 56), (2, -1)
+KILL, TGKILL, PRLIMIT, OPENAT, OPEN, PRCTL = (62, 129), (234, 131), (302, 261), (257, 56), (2, -1), (157, 167)
 NEW_NAMESPACES = 0x7E020000  # CLONE_NEW*
 THREAD = 0x00010000
 INJECTIONS = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: would type into the teacher's terminal
@@ -85,6 +86,7 @@ def _program(processes: int, shared_host: bool) -> Iterator[Instruction]:
     yield from _when(SOCKET[column], [*_argument(0), (EQUAL, 1, 0, 1), _refuse()])  # AF_UNIX only
     thread = [(ANY_BIT, 1, 0, THREAD), _refuse()] if processes == 1 else []
     yield from _when(CLONE[column], [*_argument(0), (ANY_BIT, 0, 1, NEW_NAMESPACES), _refuse(), *thread])
+    yield from _when(PRCTL[column], [*_argument(0), (EQUAL, 0, 1, 4), _refuse()])  # PR_SET_DUMPABLE: no stored crashes
     for code in INJECTIONS:
         yield from _when(IOCTL[column], [*_argument(1), (EQUAL, 0, 1, code), _refuse()])
     if shared_host:
