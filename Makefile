@@ -1,6 +1,6 @@
 # The commands of the README. `make study` needs Python 3.11 or newer and nothing else; all else is installed into .venv.
 PYTHON ?= python3
-SANDBOX ?= bwrap
+SANDBOX ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
@@ -44,5 +44,9 @@ build: $(VENV)/dev.stamp  ## notebooks, exercises and tables from their text
 
 bench: $(VENV)/dev.stamp  ## measure, and write benchmarks/results/
 	$(BIN)/python benchmarks/check_latency.py
+	$(BIN)/python benchmarks/grading.py
 
-.PHONY: help study grade lint test build bench
+fuzz: $(VENV)/dev.stamp  ## grade ten thousand mutated notebooks; make test grades a thousand
+	$(BIN)/python -m tests.fuzz 10000
+
+.PHONY: help study grade lint test build bench fuzz

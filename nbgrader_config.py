@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SAWarning
 
+import autograder.classroom.database  # noqa: F401  # with it nbgrader can make its tables in PostgreSQL, too
 from autograder.curriculum import find_tree
 
 tree = find_tree()

@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
-FAILED, MISUSE = 1, 2
+FAILED, MISUSE, STOPPED = 1, 2, 130
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn the errors that a user can mend into one sentence on standard error and exit code 2."""
+    """Turn the errors that a user can mend into one sentence on standard error and exit code 2; Ctrl-C into 130."""
     from autograder.curriculum import CurriculumError
 
     try:
@@ -24,6 +24,9 @@ def explained() -> Iterator[None]:
     except CurriculumError as error:
         click.echo(f"attn: {error}", err=True)
         sys.exit(MISUSE)
+    except KeyboardInterrupt:
+        click.echo("attn: stopped.", err=True)
+        sys.exit(STOPPED)
 
 
 def timed(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,19 +99,112 @@ def hint(task: str, again: bool) -> None:
 @main.command()
 @click.argument("slug")
 @click.option(
-    "--sandbox", default="bwrap", show_default=True, help="bwrap, or none (no protection; stamped in every result)."
+    "--sandbox", default="auto", show_default=True, help="auto, bwrap, builtin, or none (no protection; stamped)."
 )
 @click.option("--student", "students", multiple=True, help="Grade only this student; may be given several times.")
 @click.option("--workers", type=click.IntRange(min=1), help="Players at work at once; one per core if not given.")
+@click.option("--cluster", default="", metavar="ADDRESS", help="Grade on the workers of this Dask scheduler.")
 @click.option("--demo", is_flag=True, help="Grade the bundled sample class, in course_demo/.")
 @timed
-def grade(slug: str, sandbox: str, students: tuple[str, ...], workers: int | None, demo: bool) -> None:
+def grade(slug: str, sandbox: str, students: tuple[str, ...], workers: int | None, cluster: str, demo: bool) -> None:
     """Grade all submissions of an assignment: gradebook, feedback pages and grades.csv."""
     with explained():
         from autograder.authoring.release import release
         from autograder.classroom.show import run_and_show
 
-        sys.exit(run_and_show(slug, sandbox, students, workers, demo, release=release))
+        sys.exit(run_and_show(slug, sandbox, students, workers, demo, release=release, cluster=cluster))
+
+
+@main.command()
+@click.argument("slug")
+@click.option("--verify", is_flag=True, help="Only replay what was graded and report differences; nothing is written.")
+@click.option("--sandbox", default="auto", show_default=True, help="As in `attn grade`.")
+@click.option("--student", "students", multiple=True, help="Only this student; may be given several times.")
+@click.option("--workers", type=click.IntRange(min=1), help="Players at work at once; one per core if not given.")
+@click.option("--cluster", default="", metavar="ADDRESS", help="Grade on the workers of this Dask scheduler.")
+@click.option("--drop-scores", is_flag=True, help="Lose what persons gave for a task that is gone.")
+@timed
+def regrade(
+    slug: str,
+    verify: bool,
+    sandbox: str,
+    students: tuple[str, ...],
+    workers: int | None,
+    cluster: str,
+    drop_scores: bool,
+) -> None:
+    """Grade again what is graded: after tests or points changed, or to prove a grading (--verify; 1 if it differs)."""
+    with explained():
+        from autograder.classroom.show import regrade_and_show, verify_and_show
+
+        if verify:
+            sys.exit(verify_and_show(slug, sandbox, students, workers, cluster=cluster))
+        sys.exit(regrade_and_show(slug, sandbox, students, workers, drop_scores, cluster=cluster))
+
+
+@main.command()
+@click.argument("journals", nargs=-1, required=True, type=click.Path(path_type=Path))
+def merge(journals: tuple[Path, ...]) -> None:
+    """Take over what other machines graded, from their journals; `attn grade` then writes it without judging again."""
+    with explained():
+        from autograder.classroom.merge import merge_and_tell
+        from autograder.curriculum import find_tree
+
+        lines, conflicts = merge_and_tell(find_tree(), journals)
+        for line in lines:
+            click.echo(line)
+        sys.exit(FAILED if conflicts else 0)
+
+
+@main.command()
+@click.argument("slug", required=False)
+@click.option("--demo", is_flag=True, help="Look at the made-up class, in course_demo/.")
+def status(slug: str | None, demo: bool) -> None:
+    """Say how far a course is: handed in, graded, changed since, waiting for a person, unreadable, missing."""
+    with explained():
+        from autograder.classroom.status import show
+        from autograder.curriculum import find_tree
+
+        tree = find_tree()
+        for line in show(tree.demonstration() if demo else tree, slug):
+            click.echo(line)
+
+
+@main.command()
+@click.option("--format", "formats", multiple=True, help="csv (if none is given), canvas, moodle, gradescope, junit.")
+@click.option("--slug", default="", help="Only this assignment.")
+@click.option("--demo", is_flag=True, help="Export the made-up class, in course_demo/.")
+def export(formats: tuple[str, ...], slug: str, demo: bool) -> None:
+    """Write the grades for another system, with the late policy of course.toml applied."""
+    with explained():
+        from autograder.classroom.export import export_and_tell
+        from autograder.curriculum import find_tree
+
+        tree = find_tree()
+        for line in export_and_tell(tree.demonstration() if demo else tree, formats or ("csv",), slug):
+            click.echo(line)
+
+
+@main.command()
+@click.argument("slug")
+@click.option("--threshold", type=click.FloatRange(0, 1), default=0.6, show_default=True, help="List pairs from here.")
+@click.option("--demo", is_flag=True, help="Look at the made-up class, in course_demo/.")
+@timed
+def similarity(slug: str, threshold: float, demo: bool) -> None:
+    """Report which solutions look alike: for a person to read, never part of a score."""
+    with explained():
+        from autograder.classroom.similarity import lines, write_page
+        from autograder.classroom.similarity import similarity as compare
+        from autograder.curriculum import find_tree
+
+        tree = find_tree()
+        tree.topic(slug)
+        tree = tree.demonstration() if demo else tree
+        found = compare(tree, slug, threshold)
+        path = write_page(tree, slug, found, threshold)
+        for line in lines(found):
+            click.echo(line)
+        click.echo(f"The pairs with their code: {tree.shown(path)}")
 
 
 @main.command()

@@ -233,10 +233,10 @@ class Tree:
         return self.course / "submitted" / student / slug / f"{slug}.ipynb"
 
     def students(self, slug: str) -> Iterator[str]:
-        """Everyone with a folder for this assignment, in alphabetical order."""
+        """Everyone who handed in something for this assignment, in alphabetical order: a folder, or what is none."""
         submitted = self.course / "submitted"
         if submitted.is_dir():
-            yield from sorted(p.name for p in submitted.iterdir() if (p / slug).is_dir())
+            yield from sorted(p.name for p in submitted.iterdir() if _lies_in(p, slug))
 
     def autograded(self, student: str, slug: str) -> Path:
         """The graded notebook, as formgrader shows it."""
@@ -251,22 +251,74 @@ class Tree:
         """What the inputs of all checks are drawn from; whoever has it can foresee them."""
         return self.course / "secret"
 
+    @property
+    def settings(self) -> Path:
+        """What the teacher has set for this course; it need not be there."""
+        return self.course / "course.toml"
+
+    def course_file(self) -> dict[str, Any]:
+        """What it says, nothing where it is missing; a file that cannot be read raises CurriculumError."""
+        name = self.shown(self.settings)
+        try:
+            return tomllib.loads(self.settings.read_bytes().decode("utf-8-sig").replace("\r\n", "\n"))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise CurriculumError(f"{name} cannot be read: {error.strerror}. Make it readable, or remove it.") from None
+        except UnicodeDecodeError as error:
+            raise CurriculumError(f"{name} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
+        except tomllib.TOMLDecodeError as error:
+            raise CurriculumError(f"{name} is not valid TOML: {error}. Mend that line.") from None
+
     def demonstration(self) -> Tree:
         """The same project with the course of the made-up class, so that a real course is never touched."""
         return Tree(self.root, self.root / "course_demo")
+
+    @property
+    def lock(self) -> Path:
+        """Held while a grading writes into this course."""
+        return self.course / "grading.lock"
 
     def journal(self, slug: str) -> Path:
         """One line per graded submission: what makes a killed run resume."""
         return self.course / "journal" / f"{slug}.jsonl"
 
-    def export(self) -> Path:
-        """The table of all grades."""
-        return self.course / "grades.csv"
+    def export(self, name: str = "grades.csv") -> Path:
+        """A table of grades; the one without a name is ours, others are for other systems."""
+        return self.course / name
+
+    def export_of(self, format: str, student: str, slug: str) -> Path:
+        """A student's results in a format that takes one file per submission."""
+        return self.course / format / student / slug / "results.json"
+
+    def similarity(self, slug: str) -> Path:
+        """The page on which solutions are compared."""
+        return self.course / "similarity" / f"{slug}.html"
 
     @property
     def gradebook(self) -> str:
-        """The address of nbgrader's database."""
-        return f"sqlite:///{self.course / 'gradebook.db'}"
+        """The address of nbgrader's database: what `course.toml` names, else SQLite in the course folder."""
+        named = str(self.course_file().get("gradebook", ""))
+        scheme, separator, rest = named.partition("://")
+        if scheme in ("postgres", "postgresql"):  # with the driver that the extra `postgres` installs
+            return f"postgresql+psycopg{separator}{rest}"
+        return named or f"sqlite:///{self.gradebook_file}"
+
+    @property
+    def gradebook_file(self) -> Path:
+        """The file behind it."""
+        return self.course / "gradebook.db"
+
+
+def _lies_in(folder: Path, name: str) -> bool:
+    """Is there anything of this name, or something that cannot be looked into? No link at the end is followed."""
+    try:
+        os.lstat(folder / name)
+    except (FileNotFoundError, NotADirectoryError):
+        return folder.is_symlink() and not folder.exists()
+    except OSError:
+        return True
+    return True
 
 
 def find_tree(start: Path | None = None) -> Tree:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autograder.checking.report import Report
 from autograder.classroom.grading import closed_sandbox
-from autograder.classroom.notebook_file import Unreadable, parse
+from autograder.classroom.notebook_file import LearnerNotebook, Unreadable, parse
 from autograder.classroom.rebuild import rebuild
 from autograder.classroom.template import load_template
 from autograder.curriculum import CurriculumError, find_tree
@@ -19,11 +19,14 @@ from autograder.notebook import examine, find
 def check_notebook(path: Path) -> list[Report]:
     """Run a notebook's cells in a process of their own and check every task of its assignment."""
     try:
-        notebook = parse(path.read_bytes(), path.name)
+        return _check_notebook(path, parse(path.read_bytes(), path.name))
     except OSError as error:
         raise CurriculumError(f"{path} cannot be read: {error.strerror}.") from None
     except Unreadable as error:
         raise CurriculumError(str(error)) from None
+
+
+def _check_notebook(path: Path, notebook: LearnerNotebook) -> list[Report]:
     tree, ids = find_tree(), {cell.grade_id for cell in notebook.cells}
     for topic in tree.topics():
         if ids & {task.grade_id for task in topic.tasks}:

@@ -1,5 +1,6 @@
 """The command `attn`: every verb is documented, misuse is a sentence with exit code 2, and starting it is cheap."""
 
+import json
 import os
 import subprocess
 import sys
@@ -52,6 +53,17 @@ def test_check_of_a_wrong_file_names_the_mistake_and_exits_with_one(attn, tmp_pa
     result = attn("check", "scaling.additive_bound", path)
     assert result.exit_code == 1
     assert "The mistake: it returns d_a, which is the bound only if every |v_i| is 1." in result.output
+
+
+def test_check_of_a_notebook_that_is_too_large_is_a_sentence(attn, tmp_path):
+    """What the intake refuses when grading is refused here as well, without a traceback."""
+    notebook = json.loads((ROOT / "exercises/06_scaling/06_scaling.ipynb").read_text())
+    extra = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": "x = 1\n" * 30_000}
+    path = tmp_path / "large.ipynb"
+    path.write_text(json.dumps(notebook | {"cells": notebook["cells"] + [extra] * 9}))
+    result = attn("check", path)
+    assert (result.exit_code, result.exception.__class__) == (2, SystemExit)
+    assert result.output.startswith("attn: ")
 
 
 def test_check_of_a_notebook_checks_every_task_of_it(attn):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from dataclasses import dataclass
 
 SUSPECT = re.compile(r"^[ \t]*[%!?]|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
 CELL = re.compile(r"[ \t]*%%(\w+)")
@@ -13,11 +14,22 @@ ASSIGNED = re.compile(r"([ \t]*)(\w[\w., \t]*=)[ \t]*[%!].*")
 LINE = re.compile(r"([ \t]*)(?:[%!?].*|.*\?[ \t]*)")
 AROUND_PYTHON = ("time", "timeit", "capture", "prun")  # cell magics whose body is Python that must run
 LONGEST = 500  # characters of a magic line
-WORK = 4_000_000  # characters that the parser may read for one cell, however many magics it holds
+WORK = 1_000_000  # characters that the parser may read for one notebook, however many magics it holds
 
 
-def without_magics(source: str) -> tuple[str, tuple[str, ...]]:
-    """The cell as Python, and the lines that were taken out. Line numbers stay; Python itself is never touched."""
+@dataclass
+class Effort:
+    """What is left of the work that one notebook may cause."""
+
+    left: int = WORK
+
+
+def without_magics(source: str, effort: Effort | None = None) -> tuple[str, tuple[str, ...]]:
+    """The cell as Python, and the lines that were taken out. Line numbers stay; Python itself is never touched.
+
+    With no effort left a cell stays as it is: its magics are then the syntax errors that they are in Python.
+    """
+    effort = effort or Effort()
     if not SUSPECT.search(source):
         return source, ()
     lines = source.split("\n")
@@ -27,7 +39,8 @@ def without_magics(source: str) -> tuple[str, tuple[str, ...]]:
         taken.append(lines[first].strip()[:LONGEST])
         end = first + 1 if magic[1] in AROUND_PYTHON else len(lines)
         lines[first:end] = [f"# {line}" for line in lines[first:end]]
-    for _ in range(1 + WORK // len(source)):
+    while effort.left > 0:
+        effort.left -= len(source)
         number = _broken_line("\n".join(lines))
         if number is None or not 1 <= number <= len(lines):
             break

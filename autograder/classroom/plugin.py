@@ -17,7 +17,7 @@ from traitlets import Unicode
 
 from autograder.classroom.gradebook import open_gradebook
 from autograder.classroom.graded import with_results, without_notes
-from autograder.classroom.grading import closed_sandbox, judged
+from autograder.classroom.grading import judge_one, local_judge
 from autograder.classroom.intake import Intake, take_in
 from autograder.classroom.template import load_template
 from autograder.curriculum import Tree, find_tree
@@ -47,16 +47,16 @@ class Reader(NotebookExporter):
 class Judge(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader has no types
     """Writes the judge's scores and reports where nbgrader would execute the notebook."""
 
-    sandbox = Unicode("bwrap", help="How learners' code is closed in: bwrap, or none for no protection.").tag(
-        config=True
-    )
+    sandbox = Unicode(
+        "auto", help="How learners' code is closed in: auto, bwrap, builtin, or none for no protection."
+    ).tag(config=True)
 
     def preprocess(self, nb: Notebook, resources: dict[str, Any]) -> Converted:
         """Grade the submission that `resources` names; `nb` is what nbgrader made of it."""
         tree = find_tree()
         intake = _intake(tree, resources)
         slug = intake.submission.slug
-        (ledger,) = judged(tree, slug, [intake.submission], closed_sandbox(self.sandbox))
+        ledger = judge_one(tree, intake.submission, local_judge(tree, slug, self.sandbox))
         with open_gradebook(tree, slug) as gradebook:
             gradebook.take_back_stale(intake)
         return nbformat.from_dict(with_results(nb, ledger)), resources  # type: ignore[no-untyped-call]  # no types

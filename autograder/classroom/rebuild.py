@@ -6,23 +6,23 @@ in, and the cells they added, in their places. So deleted, copied, retyped or fo
 
 from __future__ import annotations
 
-import copy
 import json
+import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.classroom.defuse import defused
-from autograder.classroom.magics import without_magics
-from autograder.classroom.notebook_file import LearnerCell, LearnerNotebook, Unreadable
+from autograder.classroom.magics import Effort, without_magics
+from autograder.classroom.notebook_file import MOST_PROSE, LearnerCell, LearnerNotebook, Unreadable
 from autograder.classroom.template import Place, Role, Template
-from autograder.classroom.text import one_line
+from autograder.classroom.text import count_up, one_line
 from autograder.judge.ledger import Cell
 
-MOST_CELLS = 2000
 MOST_CODE = 900_000  # bytes of all code cells together: what one message to the player may hold
-MOST_PROSE = 50_000  # characters of one Markdown cell
+MOST_REMARKS = 20
+FUNCTION = re.compile(r"^def[ \t]+(\w+)", re.MULTILINE)
 
 Filled = dict[int, LearnerCell]  # by number of the place
 Added = dict[int, list[LearnerCell]]  # by number of the place that they stand before
@@ -38,6 +38,13 @@ class Rebuilt:
     untouched: set[str] = field(default_factory=set)  # grade ids of the cells that were left as released
     remarks: list[str] = field(default_factory=list)
     added: int = 0  # cells that the learner added
+    places: int = 0  # cells of the exercise
+    effort: Effort = field(default_factory=Effort)
+
+    @property
+    def as_released(self) -> bool:
+        """Is there nothing in it of the learner's own?"""
+        return not self.added and len(self.untouched) == self.places
 
 
 def untouched(template: Template) -> Rebuilt:
@@ -47,54 +54,64 @@ def untouched(template: Template) -> Rebuilt:
 
 
 def rebuild(template: Template, learner: LearnerNotebook) -> Rebuilt:
-    """Put a learner's cells into the exercise. More cells, or more code, than a notebook can have raise Unreadable."""
-    if len(learner.cells) > MOST_CELLS:
-        raise Unreadable(f"The notebook has {len(learner.cells)} cells; at most {MOST_CELLS} are read. Shorten it.")
+    """Put a learner's cells into the exercise. More code than a player takes raises Unreadable."""
     filled, added = _align(template, learner.cells)
-    built = Rebuilt(_empty(template), remarks=list(learner.remarks))
-    _remark_repairs(template, filled, learner.cells, built)
+    built = Rebuilt(_empty(template), places=len(template.places))
+    released = [place.source.split() for place in template.places]
     for number, place in enumerate(template.places):
         if place.role is Role.WRITTEN:
             parts = _written_parts(number, filled, added, len(template.places))
             _add_all(added[number], built)
-            _put_written(place, parts, built)
+            _put_written(place, [part for part in parts if part.source.split() not in ([], *released)], built)
         else:
             _add_all(added[number], built)
             _put(place, filled.get(number), built)
     _add_all(added[len(template.places)], built)
+    built.remarks = [*learner.remarks, *_repairs(template, filled, learner.cells, built), *built.remarks]
+    if len(built.remarks) > MOST_REMARKS:
+        built.remarks[MOST_REMARKS:] = [f"And {len(built.remarks) - MOST_REMARKS} more remarks of this kind."]
     if len(json.dumps([(cell.id, cell.source) for cell in built.code])) > MOST_CODE:
         raise Unreadable(f"The notebook holds more code than is run here (at most {MOST_CODE // 1000} kB). Shorten it.")
     return built
 
 
 def _empty(template: Template) -> dict[str, Any]:
-    return {"cells": [], "metadata": copy.deepcopy(template.metadata), "nbformat": 4, "nbformat_minor": 5}
+    return {"cells": [], "metadata": template.metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
 def _align(template: Template, cells: Sequence[LearnerCell]) -> tuple[Filled, Added]:
     """Which learner's cell fills which place, and which cells were added before which place.
 
-    A cell belongs to a place by nbgrader's id; else by the cell's id; else because it says the same. Of several with
-    one nbgrader id, the one that kept its type and cell id is it, and the others were added. An added cell stands
-    before the next cell that has a place, so code that replaces a deleted cell runs after that cell's stub.
+    A cell belongs to a place by nbgrader's id; else by the cell's id; else because it says the same; else because it
+    stands there and defines the function. Of several with one nbgrader id, the one that kept its type and cell id is
+    it, and the others were added. An added cell stands before the next cell that has a place: all code runs in the
+    order in which it was handed in.
     """
     places = template.places
     filled: Filled = {}
     taken: dict[int, int] = {}  # number of the learner's cell → number of the place
     claims: dict[str, list[int]] = defaultdict(list)
+    known = template.grade_ids
     for i, cell in enumerate(cells):
-        claims[cell.grade_id if cell.grade_id in template.grade_ids else ""].append(i)
+        claims[cell.grade_id if cell.grade_id in known else ""].append(i)
     for number, place in enumerate(places):
         if place.role is not Role.PLAIN and claims.get(place.name):
             best = max(claims[place.name], key=lambda i: (cells[i].type == place.type, cells[i].id == place.id, -i))
             filled[number], taken[best] = cells[best], number
     for sign in (_id_of, _says):
+        signed: dict[str, list[int]] = defaultdict(list)
+        for i in claims[""]:
+            signed[sign(cells[i])].append(i)
         for number, place in enumerate(places):
-            if number not in filled:
-                mine = sign(place)
-                match = next((i for i in claims[""] if i not in taken and mine and sign(cells[i]) == mine), None)
+            if number not in filled and (mine := sign(place)):
+                match = next((i for i in signed[mine] if i not in taken), None)
                 if match is not None:
                     filled[number], taken[match] = cells[match], number
+    for number, place in enumerate(places):
+        if place.role is Role.ANSWER and number not in filled:
+            match = _rewritten(place, number, cells, taken)
+            if match is not None:
+                filled[number], taken[match] = cells[match], number
     added: Added = defaultdict(list)
     following = len(places)
     for i in reversed(range(len(cells))):
@@ -102,6 +119,23 @@ def _align(template: Template, cells: Sequence[LearnerCell]) -> tuple[Filled, Ad
         if i not in taken and cells[i].source.strip():
             added[following].insert(0, cells[i])
     return filled, added
+
+
+def _rewritten(place: Place, number: int, cells: Sequence[LearnerCell], taken: dict[int, int]) -> int | None:
+    """The last cell that defines the place's function between the cells of the places before and after it, if any.
+
+    Only there, because a cell that moved past another could miss what that one defines.
+    """
+    name = FUNCTION.search(place.source)
+    if name is None:
+        return None
+    first = max((i for i, n in taken.items() if n < number), default=-1) + 1
+    end = min((i for i, n in taken.items() if n > number), default=len(cells))
+    if any(i in taken for i in range(first, end)):
+        return None
+    defines = re.compile(rf"^(?:def[ \t]+)?{name[1]}[ \t]*[(=]", re.MULTILINE)
+    fitting = (i for i in reversed(range(first, end)) if cells[i].type == "code" and not cells[i].grade_id)
+    return next((i for i in fitting if defines.search(cells[i].source)), None)
 
 
 def _id_of(cell: Place | LearnerCell) -> str:
@@ -112,23 +146,27 @@ def _says(cell: Place | LearnerCell) -> str:
     return cell.type + cell.source.strip()
 
 
-def _remark_repairs(template: Template, filled: Filled, cells: Sequence[LearnerCell], built: Rebuilt) -> None:
-    def say(names: Sequence[str], sentence: str) -> None:
-        if names:
-            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-            built.remarks.append(f"{sentence}: {', '.join(names[:8])}{more}.")
-
+def _repairs(template: Template, filled: Filled, cells: Sequence[LearnerCell], built: Rebuilt) -> Iterator[str]:
+    """What had to be repaired, in sentences."""
     named = [(place, filled.get(n)) for n, place in enumerate(template.places) if place.role is not Role.PLAIN]
-    missing = [place.name for place, cell in named if cell is None]
+    missing = [p.name for p, cell in named if cell is None and not built.written.get(p.name, ("", False))[1]]
     changed = [p.name for p, cell in named if p.fixed and cell and cell.source.strip() != p.source.strip()]
     retyped = [p.name for p, cell in named if not p.fixed and cell and cell.type != p.type]
-    copies = [id for id, count in Counter(c.grade_id for c in cells).items() if count > 1 and id in template.grade_ids]
-    foreign = [one_line(c.grade_id, 40) for c in cells if c.grade_id and c.grade_id not in template.grade_ids]
-    say(missing, "Missing, put back as released")
-    say(changed, "Locked but changed, the original counts")
-    say(retyped, "Turned into another type of cell, counts as before")
-    say(copies, "There several times, every copy ran")
-    say(foreign, "Marked as graded but not part of this assignment, earns nothing")
+    known = template.grade_ids
+    copies = [id for id, count in Counter(c.grade_id for c in cells).items() if count > 1 and id in known]
+    foreign = [one_line(c.grade_id, 40) for c in cells if c.grade_id and c.grade_id not in known]
+    if all(cell is None for _, cell in named):
+        yield "None of this assignment's cells is in it. Is it the right notebook?"
+        missing = []
+    for names, sentence in (
+        (missing, "Missing, put back as released"),
+        (changed, "Locked but changed, the original counts"),
+        (retyped, "Turned into another type of cell, counts as before"),
+        (copies, "There several times, every copy ran"),
+        (foreign, "Marked as graded but not part of this assignment, earns nothing"),
+    ):
+        if names:
+            yield f"{sentence}: {count_up(names)}."
 
 
 def _written_parts(written: int, filled: Filled, added: Added, end: int) -> list[LearnerCell]:
@@ -145,10 +183,9 @@ def _written_parts(written: int, filled: Filled, added: Added, end: int) -> list
 
 
 def _put_written(place: Place, parts: list[LearnerCell], built: Rebuilt) -> None:
-    texts = [part.source for part in parts if part.source.split() not in ([], place.source.split())]
-    cell = copy.deepcopy(place.cell)
-    if texts:
-        text = _cut("\n\n".join(texts), place.name, built)
+    cell = dict(place.cell)  # only its own keys are set: what lies in them belongs to the template
+    if parts:
+        text = _cut("\n\n".join(part.source for part in parts), place.name, built)
         images = {name: kinds for part in reversed(parts) for name, kinds in part.attachments.items()}
         cell["source"] = defused(text, images)
         if images:
@@ -156,13 +193,13 @@ def _put_written(place: Place, parts: list[LearnerCell], built: Rebuilt) -> None
     else:
         text = ""
         built.untouched.add(place.name)
-    built.written[place.name] = (text, bool(texts))
+    built.written[place.name] = (text, bool(parts))
     built.notebook["cells"].append(cell)
 
 
 def _put(place: Place, theirs: LearnerCell | None, built: Rebuilt) -> None:
     """A place that is not a written answer: the released cell with the learner's source where they may change it."""
-    cell = copy.deepcopy(place.cell)
+    cell = dict(place.cell)  # only its own keys are set: what lies in them belongs to the template
     source, type = place.source, place.type
     if theirs is not None and not place.fixed:
         source = theirs.source
@@ -173,7 +210,8 @@ def _put(place: Place, theirs: LearnerCell | None, built: Rebuilt) -> None:
     elif type != place.type:
         cell = _new_cell(type, cell["id"])
     _show(cell, source, built, theirs if source != place.source else None)
-    if cell["cell_type"] == "code" and place.role is not Role.CHECK:
+    mine = theirs is not None or place.role is Role.LOCKED  # a deleted stub must not undo what was written elsewhere
+    if cell["cell_type"] == "code" and place.role is not Role.CHECK and mine:
         _run(place.name, source, built)
 
 
@@ -204,7 +242,7 @@ def _show(cell: dict[str, Any], source: str, built: Rebuilt, theirs: LearnerCell
 
 
 def _run(name: str, source: str, built: Rebuilt) -> None:
-    python, magics = without_magics(source)
+    python, magics = without_magics(source, built.effort)
     if magics:
         shown = ", ".join(f"`{one_line(line, 40)}`" for line in magics[:3])
         built.remarks.append(f"{name}: lines for IPython or the shell do not run when grading: {shown}.")

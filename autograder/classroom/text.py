@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")  # colours, window titles
@@ -40,3 +41,9 @@ def all_printable(data: Any) -> Any:
     if isinstance(data, (list, tuple)):
         return type(data)(all_printable(value) for value in data)
     return data
+
+
+def count_up(names: Sequence[str], most: int = 8) -> str:
+    """The first few of many, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import resource
 import signal
 import struct
 from collections.abc import Iterator, Sequence
@@ -61,7 +60,7 @@ def enclose(plan: Plan) -> list[str]:
         _own_mounts(plan)
         layers.append("own processes, mounts and IPC")
     for name, value in plan.limits.items():
-        _limit(getattr(resource, f"RLIMIT_{name}"), value)
+        _limit(name, value)
     layers.append("limits")
     if plan.user is not None:
         os.setgroups([])
@@ -99,12 +98,15 @@ def _own_mounts(plan: Plan) -> None:
         mount("tmpfs", "/proc", "tmpfs", READ_ONLY, "mode=0555")
 
 
-def _limit(kind: int, value: int) -> None:
+def _limit(name: str, value: int) -> None:
+    import resource  # here, because the judge reads this module too, and Windows has no such limits
+
+    kind = getattr(resource, f"RLIMIT_{name}")
     hard = resource.getrlimit(kind)[1]
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
     # one second more of CPU time until the signal that cannot be caught
-    resource.setrlimit(kind, (value, value + 1 if kind == resource.RLIMIT_CPU else value))
+    resource.setrlimit(kind, (value, value + 1 if name == "CPU" else value))
 
 
 def _own_user(inside: int) -> None:

@@ -20,9 +20,10 @@ from rich.console import Console
 
 from autograder.classroom.demo import MARKER, make_sample_class, sample_learners
 from autograder.classroom.grading import grade_class
-from autograder.classroom.show import run_and_show
+from autograder.classroom.show import run_and_show, verify_and_show
 from autograder.curriculum import CurriculumError, Tree
 from autograder.judge import journal
+from autograder.judge.sandbox import find_sandbox
 
 EXPECTED = {  # points, and what the reason must name
     "amara_okafor": (8, "scaled_scores: leaves out the scale; attention: leaves out the scale"),
@@ -108,7 +109,7 @@ def test_the_table_has_a_reason_per_row_and_says_where_everything_is(shown):
     for name, (points, _) in EXPECTED.items():
         assert f"│ {name:<16} │ {points:>6} │ 20 │" in text
     assert "all right" in text
-    assert "Sandbox bwrap: own mount, process, network" in text
+    assert f"Sandbox bwrap: {'; '.join(find_sandbox('bwrap').layers)}. Its self-test found no way out." in text
     assert "course_demo/feedback/STUDENT/06_scaling/06_scaling.html" in text
     assert "course_demo/grades.csv" in text
     assert "ATTN_COURSE=course_demo jupyter lab" in text
@@ -139,6 +140,36 @@ def test_a_second_run_judges_nothing_and_gives_the_same(shown, bubblewrap):
     before = tree.journal(SLUG).read_bytes(), rows(tree, GRADES), tree.export().read_bytes()
     assert len(grade_class(tree, SLUG, bubblewrap)) == len(EXPECTED)
     assert (tree.journal(SLUG).read_bytes(), rows(tree, GRADES), tree.export().read_bytes()) == before
+
+
+@pytest.mark.sandbox
+def test_a_replay_on_the_same_machine_shows_no_difference(shown, bubblewrap):
+    """Every learner is judged again with the same secret, and not a byte of the course changes."""
+    tree, _ = shown
+    before = {path: path.read_bytes() for path in tree.course.rglob("*") if path.is_file()}
+    printed = StringIO()
+    assert verify_and_show(SLUG, bubblewrap, (), None, Console(file=printed, width=160), tree) == 0
+    assert f"{len(EXPECTED)} replayed, 0 differ, 0 not replayed." in printed.getvalue()
+    assert {path: path.read_bytes() for path in tree.course.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.sandbox
+def test_a_real_resubmission_never_keeps_an_old_score(shown, bubblewrap, tmp_path):
+    """nbgrader keeps the old score when checks are deleted or the kernel ends; here what runs now decides."""
+    tree = copied(Tree(shown[0].root, shown[0].course), tmp_path).demonstration()
+    perfect = json.loads(tree.submission("mira_castellanos", SLUG).read_text(encoding="utf-8"))
+    checks = {task.grade_id for task in tree.topic(SLUG).tasks}
+    unchecked = [c for c in perfect["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") not in checks]
+    hand_in(tree, {**perfect, "cells": unchecked}, "mira_castellanos")
+    for cell in perfect["cells"]:
+        if cell["metadata"].get("nbgrader", {}).get("grade_id", "").endswith("-answer"):
+            cell["source"] = "import os\nos._exit(0)"
+    hand_in(tree, perfect, "tomasz_wilk")
+    mira, tomasz = grade_class(tree, SLUG, bubblewrap, students=["mira_castellanos", "tomasz_wilk"])
+    assert (mira.marks.points, mira.marks.waiting) == (15, ())  # all that was answered, but for the proof
+    assert (tomasz.marks.points, tomasz.marks.waiting) == (0, ("scaling.proof",))
+    held = {row[1]: row[2] for row in rows(tree, GRADES) if row[0] == "tomasz_wilk"}
+    assert held == {task.grade_id: None if task.written else 0 for task in tree.topic(SLUG).tasks}
 
 
 @pytest.mark.sandbox

@@ -1,5 +1,6 @@
 """nbgrader's gradebook holds exactly what the latest ledger says, and a person's score only for what the person read."""
 
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -185,11 +186,77 @@ def test_a_missing_assignment_is_entered_by_the_release_step(course):
     assert (other.course / "gradebook.db").is_file()
 
 
-def test_a_gradebook_of_another_version_is_the_teachers_error(course):
-    """Scores are never written beside tasks that the gradebook does not know."""
-    with programs_on_path(), nbgrader.api.Gradebook(course.gradebook) as found:
+def change_points(tree: Tree) -> None:
+    """What another version of the assignment leaves in the gradebook."""
+    with programs_on_path(), nbgrader.api.Gradebook(tree.gradebook) as found:
         found.find_grade_cell("scaling-softmax", SLUG, SLUG).max_score = 9
         found.db.commit()
-    message = r"another version of 06_scaling: scaling-softmax differs .* Run `attn release 06_scaling`"
+
+
+def test_a_gradebook_of_another_version_is_the_teachers_error(course):
+    """Scores are never written beside tasks that the gradebook does not know."""
+    record(course, ledger(), took(course))
+    change_points(course)
+    message = r"another version of 06_scaling: scaling-softmax differs .* `attn release .* `attn regrade 06_scaling`"
     with pytest.raises(CurriculumError, match=message), open_gradebook(course, SLUG):
         pass
+
+
+@pytest.mark.parametrize("table", ["source_cell", "all of a cell", "points"])
+def test_an_assignment_that_was_half_entered_is_entered_again(course, table):
+    """A run that was killed in nbgrader's release step needs no repair by hand; nobody has handed in yet."""
+    expected = cells(course)
+    if table == "points":
+        change_points(course)
+    else:
+        with sqlite3.connect(course.gradebook_file) as database:
+            for part in ("source_cell",) if table == "source_cell" else ("base_cell", "source_cell"):
+                done = database.execute(f"delete from {part} where name = 'scaling-attention-answer'")
+                assert done.rowcount == 1
+            database.execute("delete from solution_cells where id not in (select id from base_cell)")
+        database.close()
+    with open_gradebook(course, SLUG) as gradebook:
+        assert gradebook.students() == []
+    assert cells(course) == expected
+
+
+def cells(tree: Tree) -> set[tuple]:
+    """All that the release step writes, without its random ids."""
+    with sqlite3.connect(tree.gradebook_file) as database:
+        graded = "select b.name, b.type, g.max_score from base_cell b left join grade_cells g on b.id = g.id"
+        rows = {
+            *database.execute(graded),
+            *database.execute("select name, cell_type, locked, checksum from source_cell"),
+        }
+    database.close()
+    return rows
+
+
+def test_a_database_whose_version_was_not_written_is_mended(course):
+    """A run that was killed while nbgrader made the tables."""
+    query = "select version_num from alembic_version"
+    with sqlite3.connect(course.gradebook_file) as database:
+        expected = database.execute(query).fetchall()
+        database.execute("drop table alembic_version")
+    database.close()
+    record(course, ledger(), took(course))
+    with sqlite3.connect(course.gradebook_file) as database:
+        assert database.execute(query).fetchall() == expected
+    database.close()
+
+
+def test_the_marks_of_a_class_are_read_at_once(course):
+    """By student, comments included, the same as one by one; whoever has no row is not among them."""
+    for student in ("ben", "ada"):
+        intake = took(course, proof="Because.")
+        record(
+            course, ledger(student, **POINTS), replace(intake, submission=replace(intake.submission, student=student))
+        )
+    give(course, "scaling-proof", 4.5, "Name the assumptions.")
+    with open_gradebook(course, SLUG) as gradebook:
+        found = list(gradebook.all_marks())
+        assert found == [gradebook.marks("ada"), gradebook.marks("ben")]
+        assert [marks.points for marks in found] == [11.75, 7.25]
+        assert [marks.marks[-1].comment for marks in found] == ["Name the assumptions.", ""]
+        assert gradebook.students() == ["ada", "ben"]
+        assert gradebook.marks("eve").points == 0

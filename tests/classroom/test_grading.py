@@ -1,6 +1,7 @@
 """Grading a class: every folder is a row, nothing is judged twice, and what stops the whole class says how to mend it."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pytest
 from makers import SLUG, hand_in, ledger
 
 from autograder.classroom import grading
-from autograder.classroom.grading import grade_class, judged, secret
+from autograder.classroom.gradebook import open_gradebook
+from autograder.classroom.grading import Roll, call_roll, gone, grade_class, local_judge, secret
 from autograder.classroom.template import load_template
 from autograder.curriculum import CurriculumError, Tree
 from autograder.judge import journal
 from autograder.judge.judge import version
 from autograder.judge.ledger import Ledger, Submission
-from autograder.judge.sandbox import SandboxError, Unprotected
+from autograder.judge.sandbox import SandboxError
 
 
 class FakePool:
@@ -134,6 +136,96 @@ def test_what_a_player_says_is_stored_printable(course, pool, monkeypatch):
 
 
 @pytest.mark.usefixtures("pool")
+def test_a_folder_that_cannot_be_a_name_costs_nobody_else_their_grade(course):
+    """The gradebook cannot hold such a name: it is left out and said, and the others are graded."""
+    hand_in(course, notebook(course), "ada")
+    for name in ("a\x1bb", "x" * 129):
+        folder(name)(course)
+    assert [row.ledger.student for row in grade_class(course, SLUG, "none")] == ["ada"]
+    assert call_roll(course, SLUG) == Roll(["ada"], ["a\x1bb", "x" * 129])
+
+
+RESUBMISSIONS = {
+    "unreadable": lambda path: path.write_bytes(b"{"),
+    "empty file": lambda path: path.write_bytes(b""),
+    "no cells": lambda path: path.write_text(
+        json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    ),
+    "removed": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("again", RESUBMISSIONS.values(), ids=RESUBMISSIONS)
+def test_a_resubmission_never_keeps_an_old_score(course, pool, monkeypatch, again):
+    """Whatever lies there now decides: every row is written again, in the gradebook, on the page and in the table."""
+    empty = lambda s: {} if s.unreadable or not any("a note" in c.source for c in s.cells) else {"softmax": 3}  # noqa: E731 - one expression
+    monkeypatch.setattr(
+        pool,
+        "ledger",
+        lambda s: replace(
+            ledger(s.student, s.fingerprint, False, s.unreadable, **empty(s)), grader=version(), sandbox="none"
+        ),
+    )
+    path = hand_in(course, notebook(course))
+    code = {"cell_type": "code", "source": "# a note", "metadata": {}, "outputs": [], "execution_count": None}
+    hand_in(course, {**notebook(course), "cells": [*notebook(course)["cells"], code]})
+    assert grade_class(course, SLUG, "none")[0].marks.points == 3
+    again(path)
+    assert grade_class(course, SLUG, "none")[0].marks.points == 0
+    assert "ada,06_scaling,0,20" in course.export().read_text(encoding="utf-8")
+    assert "0 of 20 points" in course.feedback("ada", SLUG).read_text(encoding="utf-8")
+    with open_gradebook(course, SLUG) as gradebook:
+        assert gradebook.marks("ada").points == 0
+
+
+@pytest.mark.usefixtures("pool")
+def test_whose_folder_is_gone_keeps_the_grade_and_is_named(course):
+    """Nothing says what they should have, so nothing is changed in silence."""
+    for student in ("ada", "ben"):
+        hand_in(course, notebook(course), student)
+    grade_class(course, SLUG, "none")
+    assert gone(course, SLUG) == []
+    shutil.rmtree(course.submission("ben", SLUG).parent)
+    assert [row.ledger.student for row in grade_class(course, SLUG, "none")] == ["ada"]
+    assert gone(course, SLUG) == ["ben"]
+    with open_gradebook(course, SLUG) as gradebook:
+        assert gradebook.marks("ben").points == 3
+
+
+def test_no_score_is_written_for_bytes_that_are_gone(course, pool, monkeypatch):
+    """A notebook that is handed in again while it is judged gets the score of the bytes that the row is for."""
+
+    def meanwhile(submissions, *_, **__):
+        for submission in submissions:
+            found = pool.ledger(submission)
+            if len(pool.seen) == 0:
+                hand_in(course, b"{")
+            pool.seen.append(submission.student)
+            yield found
+
+    monkeypatch.setattr(grading, "grade_all", meanwhile)
+    hand_in(course, notebook(course))
+    (row,) = grade_class(course, SLUG, "none")
+    assert (row.marks.points, "JSON is broken" in row.ledger.summary) == (0, True)
+    assert pool.seen == ["ada", "ada"]
+
+
+def test_a_draft_of_a_killed_run_is_removed_and_a_teachers_file_is_not(course, pool):  # noqa: ARG001 - it replaces the pool
+    """Only what our own writer leaves behind."""
+    hand_in(course, notebook(course))
+    drafts = [
+        course.course / ".grades.csv.ab12_xyz",
+        course.feedback("ada", SLUG).with_name(".06_scaling.html.abcdefgh"),
+    ]
+    kept = course.course / ".gitignore"
+    for path in (*drafts, kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+    grade_class(course, SLUG, "none")
+    assert [path.exists() for path in (*drafts, kept)] == [False, False, True]
+
+
+@pytest.mark.usefixtures("pool")
 def test_progress_is_told_row_by_row(course):
     """How many are done, of how many, and the latest one."""
     for student in ("ada", "ben"):
@@ -159,7 +251,7 @@ def test_the_secret_reaches_the_judge(course, monkeypatch):
     """Inputs are drawn from it."""
     given = []
     monkeypatch.setattr(grading, "grade_all", lambda _s, _b, secret, **_: given.append(secret) or iter(()))
-    assert list(judged(course, SLUG, [Submission("ada", SLUG, ())], Unprotected())) == []
+    assert list(local_judge(course, SLUG, "none").grade([Submission("ada", SLUG, ())])) == []
     assert given == [course.secret.read_bytes()]
 
 
@@ -202,8 +294,8 @@ STOPPED = {
         "Nobody has handed in 06_scaling: there is no course/submitted/STUDENT/06_scaling/",
     ),
     "unknown student": (folder("ada"), ["bob"], "bob has no folder for 06_scaling. Those who have: ada."),
-    "a name of control characters": (folder("a\x1bb"), None, "cannot be a student's name"),
-    "a name too long": (folder("a" * 129), None, "cannot be a student's name: a name has at most 128 printable"),
+    "nobody with a name": (folder("a\x1bb"), None, "the folder 'a\ufffdb' cannot be a student's name"),
+    "a name of nobody": (folder("a" * 129), None, "cannot be a student's name"),
 }
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from autograder.classroom.magics import without_magics
+from autograder.classroom.magics import Effort, without_magics
 
 TAKEN = {
     "line": ("%matplotlib inline\nx = 1", "pass  # %matplotlib inline\nx = 1"),
@@ -70,3 +70,13 @@ def test_no_cell_keeps_the_intake_busy(source):
     start = time.perf_counter()
     without_magics(source)
     assert time.perf_counter() - start < 5
+
+
+def test_all_cells_of_a_notebook_share_one_effort():
+    """A hundred cells full of magics cost no more than one; those that come too late stay as they are."""
+    source, effort = "%ls\nx = 1\n" * 1000, Effort(300_000)
+    found = [without_magics(source, effort) for _ in range(100)]
+    assert effort.left <= 0
+    assert found[0][1]
+    assert found[-1] == (source, ())
+    assert without_magics("%ls", Effort()) == ("pass  # %ls", ("%ls",))

@@ -1,5 +1,6 @@
 """Only what a learner may change comes from the learner, and all of that does, wherever it stands."""
 
+import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -38,13 +39,16 @@ def defined(tree: Tree, notebook: Any) -> dict[str, Any]:
     """What the functions return after the cells have run: what the judge would see."""
     names: dict[str, Any] = {"print": lambda *_: None}
     for _, source in ran(tree, notebook):
-        exec(source.replace("import numpy as np", ""), names)  # noqa: S102 - what a player does, with sources of this file
+        with contextlib.suppress(Exception):
+            exec(source.replace("import numpy as np", ""), names)  # noqa: S102 - what a player does, with sources of this file
     found = {}
     for name in ("softmax", "scaled_scores"):
         try:
             found[name] = names[name]()
         except NotImplementedError:
             found[name] = "stub"
+        except KeyError:
+            found[name] = "undefined"
     return found
 
 
@@ -170,9 +174,9 @@ def test_repairs_are_told(tree, change, remark):
     assert taken(tree, changed(change)).submission.remarks == (remark,)
 
 
-def test_a_deleted_answer_is_the_stub(tree):
+def test_a_deleted_answer_is_undefined(tree):
     """It counts as not attempted; the other answers stand."""
-    assert defined(tree, changed(delete("scaling-softmax-answer"))) == {"softmax": "stub", "scaled_scores": 2}
+    assert defined(tree, changed(delete("scaling-softmax-answer"))) == {"softmax": "undefined", "scaled_scores": 2}
 
 
 def test_code_in_the_place_of_a_deleted_answer_counts(tree):
@@ -203,6 +207,76 @@ def test_every_copy_of_an_answer_runs_in_the_learners_order(tree, same_id):
     assert defined(tree, changed(insert("scaling-softmax", copied)))["softmax"] == 7
     if not same_id:
         assert defined(tree, changed(insert("scaling-softmax-answer", copied)))["softmax"] == 1
+
+
+@pytest.mark.parametrize("kept", [0, 1], ids=["the first half kept its id", "the second half kept its id"])
+@pytest.mark.parametrize("marked", [True, False], ids=["both are marked", "one is marked"])
+def test_both_halves_of_a_split_answer_run_in_order(tree, kept, marked):
+    """JupyterLab's *Split cell*: the helper in one half and the function in the other."""
+    halves = ["def one():\n    return 1", "value = one()\ndef softmax(*a):\n    return value"]
+    notebook = solved()
+    original = cell(notebook, "scaling-softmax-answer")
+    half = copy.deepcopy(original) | {"id": "new"} if marked else code("new", "")
+    position = place(notebook, "scaling-softmax-answer")
+    notebook["cells"].insert(position + 1 - kept, half)
+    for number, source in enumerate(halves):
+        notebook["cells"][position + number]["source"] = source
+    sources = [source for _, source in ran(tree, notebook)]
+    assert sources[1:3] == halves
+    assert defined(tree, notebook)["softmax"] == 1
+
+
+def test_a_split_written_answer_is_read_in_order(tree):
+    """Both halves are the answer, whichever kept the mark."""
+    for kept in (0, 1):
+        notebook = solved()
+        update("scaling-proof", source="First." if kept == 0 else "Then.")(notebook)
+        half = prose("new", "Then." if kept == 0 else "First.")
+        notebook["cells"].insert(place(notebook, "scaling-proof") + 1 - kept, half)
+        assert taken(tree, notebook).submission.written == (("scaling.proof", "First.\n\nThen.", True),)
+
+
+def test_all_answers_in_one_cell_at_the_top_count(tree):
+    """Who deletes the cells to fill in and writes all functions elsewhere is not undone by stubs put back."""
+    notebook = changed(insert("intro", code("mine", f"{SOFTMAX}\n{SCALED}")))
+    for id in ("scaling-softmax-answer", "scaling-scaled_scores-answer"):
+        delete(id)(notebook)
+    assert defined(tree, notebook) == {"softmax": 1, "scaled_scores": 2}
+    assert STUB.format("softmax") in [c["source"] for c in taken(tree, notebook).notebook["cells"]]
+
+
+def test_an_answer_written_into_a_new_cell_is_shown_in_its_place(tree):
+    """The graded notebook shows it under its task, and nothing is called missing."""
+    notebook = changed(insert("scaling-softmax", code("draft", "def softmax(*a):\n    return 0"), code("new", SOFTMAX)))
+    delete("scaling-softmax-answer")(notebook)
+    found = taken(tree, notebook)
+    assert cell(found.notebook, "scaling-softmax-answer")["source"] == SOFTMAX
+    assert found.submission.remarks == ()
+    assert defined(tree, notebook)["softmax"] == 1
+
+
+def test_an_answer_written_elsewhere_stays_there(tree):
+    """Moved to its place it would run before the helper that it needs."""
+    notebook = changed(insert("done", code("h", "one = 1"), code("new", "def softmax(a=one):\n    return a")))
+    delete("scaling-softmax-answer")(notebook)
+    assert defined(tree, notebook)["softmax"] == 1
+    assert taken(tree, notebook).submission.remarks == ("Missing, put back as released: scaling-softmax-answer.",)
+
+
+def test_a_copied_question_is_no_answer(tree):
+    """Released text beside the place to write in was written by the course."""
+    notebook = changed(insert("scaling-proof", prose("copy", "Prove it."), prose("again", PROMPT)))
+    update("scaling-proof", source=PROMPT)(notebook)
+    assert taken(tree, notebook).submission.written == (("scaling.proof", "", False),)
+
+
+def test_a_whole_notebook_pasted_into_itself_is_graded_like_one(tree):
+    """Every cell twice, with the same ids: the course's cells stand once, the answers count."""
+    notebook = solved()
+    notebook["cells"] += copy.deepcopy(notebook["cells"])
+    found = taken(tree, notebook)
+    assert defined(tree, notebook) == {"softmax": 1, "scaled_scores": 2}
+    assert found.submission.written[0][2]
 
 
 def test_a_copy_in_prose_does_not_replace_the_answer(tree):
