@@ -60,7 +60,7 @@ def _refusal(tree: Tree, slug: str, cause: str) -> str:
     if "submissions associated with" in cause:
         return (
             f"The gradebook of {tree.shown(tree.course)} holds submissions for {slug} with other cells. "
-            f"Keep that course on the release it began with, or set ATTN_COURSE to the folder of a new course."
+            f"`attn regrade {slug}` takes the changes over and grades everyone again; or set ATTN_COURSE to the folder of a new course."
         )
     return (
         f"nbgrader could not release {tree.shown(tree.solution(slug))}: {cause}. "

@@ -29,16 +29,16 @@ from autograder.checking.task import Misconception, Task
 WORST_FIRST = ("none", "crash", "type", "count", "shape", "finite", "value", "dtype", "changed", "gradient")
 
 
-def report(task: Task, answer: Answer, seed: int = 0) -> Report:
-    """Examine an answer and say what came of it."""
+def report(task: Task, answer: Answer, seed: int = 0, own: int | None = None) -> Report:
+    """Examine an answer and say what came of it. `seed` and `own` say which inputs are drawn, as for `examine`."""
     if why := task.unavailable():
         return Report(task.id, task.function, State.NOT_VERIFIABLE, sentences=(why,), lecture=task.lecture)
     with one_thread(), generators_kept():
-        return _report(task, answer, seed)
+        return _report(task, answer, seed, own)
 
 
-def _report(task: Task, answer: Answer, seed: int) -> Report:
-    trials = list(examine(task, answer, seed))
+def _report(task: Task, answer: Answer, seed: int, own: int | None) -> Report:
+    trials = list(examine(task, answer, seed, own))
     if not_attempted(trials[0]):
         sentence = "Write your code in place of `raise NotImplementedError()`, run the cell, then run this one again."
         return Report(task.id, task.function, State.NOT_ATTEMPTED, sentences=(sentence,), lecture=task.lecture)

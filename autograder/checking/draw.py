@@ -35,6 +35,7 @@ class Case:
     rounded: bool = False  # values with one decimal, for people to read
     special: str | None = None  # the name of the task's special input, None for an ordinary one
     again: int = 0  # other values in arrays of the same sizes
+    own: bool = False  # drawn for one learner, so that nobody else's will be asked again
 
 
 HIGH, WIDE = 6, (17, 24)  # the largest ordinary size, and the sizes of a wide case, where the task sets no bound

@@ -27,6 +27,7 @@ from autograder.checking.probe import Crash, Observation, Opaque, Request, is_fl
 from autograder.checking.task import Task
 
 REMEMBERED = 400  # cases of a task: more than one examination has
+OWN_SHARE = 4  # when a class is graded, one input in so many is the learner's own
 BATCH = 32  # inputs that are handed over at once
 PROPERTY_TRIALS = 8  # on how many inputs each property is tried
 LARGEST_KEPT = 1 << 16  # bytes of a wrong result; a larger one, of a shape far from the right one, is only described
@@ -81,9 +82,12 @@ class Trial:
     sizes: dict[str, int] = field(default_factory=dict)  # by letter, as drawn
 
 
-def examine(task: Task, answer: Answer, seed: int = 0) -> Iterator[Trial]:
-    """The trials of one examination, one by one. An answer that is still the stub ends it after the first."""
-    cases = plan(seed ^ zlib.crc32(task.id.encode()), task.dtypes, [s.name for s in task.specials], task.rounds)
+def examine(task: Task, answer: Answer, seed: int = 0, own: int | None = None) -> Iterator[Trial]:
+    """The trials of one examination, one by one. An answer that is still the stub ends it after the first.
+
+    With `own`, the seed of one learner, about every fourth input is this learner's alone; the others come from `seed`.
+    """
+    cases = _cases(task, seed, own)
     trials = [try_case(task, answer, next(cases))]
     yield trials[0]
     if not_attempted(trials[0]):
@@ -96,6 +100,15 @@ def examine(task: Task, answer: Answer, seed: int = 0) -> Iterator[Trial]:
     yield from _properties(task, answer, trials)
     yield from _errors(task, answer, seed)
     yield from _cost(task, answer, seed)
+
+
+def _cases(task: Task, seed: int, own: int | None) -> Iterator[Case]:
+    for case in plan(seed ^ zlib.crc32(task.id.encode()), task.dtypes, [s.name for s in task.specials], task.rounds):
+        if (
+            own is not None and case.seed % OWN_SHARE == 0
+        ):  # by the seed, so that two cases of the same sizes stay alike
+            case = replace(case, seed=case.seed ^ own, own=True)
+        yield case
 
 
 def not_attempted(trial: Trial) -> bool:
@@ -127,16 +140,19 @@ def _bytes(value: Any) -> int:
 
 
 def _prepared(task: Task, case: Case) -> tuple[Request, Expectation, dict[str, int]]:
-    """Everything about a case that does not depend on the answer; a learner who checks again gets it from memory."""
-    if case not in task.prepared:
+    """Everything about a case that does not depend on the answer; who is asked it again gets it from memory."""
+    if case in task.prepared:
+        known: tuple[Request, Expectation, dict[str, int]] = task.prepared[case]
+        return known
+    draw = Draw(case, task.kind)
+    asked = Request(tuple(task.inputs_of(case.special)(draw)), strided=case.strided)
+    if task.kind == "torch" and all(s.gradients for s in task.specials if s.name == case.special):
+        asked = _with_cotangents(task, asked, case.seed)
+    found = asked, expect(task.reference, asked), draw.sizes
+    if not case.own:
         if len(task.prepared) >= REMEMBERED:
             task.prepared.clear()
-        draw = Draw(case, task.kind)
-        asked = Request(tuple(task.inputs_of(case.special)(draw)), strided=case.strided)
-        if task.kind == "torch" and all(s.gradients for s in task.specials if s.name == case.special):
-            asked = _with_cotangents(task, asked, case.seed)
-        task.prepared[case] = asked, expect(task.reference, asked), draw.sizes
-    found: tuple[Request, Expectation, dict[str, int]] = task.prepared[case]
+        task.prepared[case] = found
     return found
 
 

@@ -53,7 +53,7 @@ def grade(submission: Submission, sandbox: Sandbox, secret: bytes, limits: Limit
                 results[entry.id] = (
                     _written(task, entry, submission)
                     if isinstance(task, Written)
-                    else seat.grade(task, entry, seed(secret, submission, entry.id))
+                    else seat.grade(task, entry, *seeds(secret, submission, entry.id))
                 )
         finally:
             seat.leave()
@@ -90,10 +90,17 @@ def failed(submission: Submission, sandbox: Sandbox, error: Exception) -> Ledger
     )
 
 
-def seed(secret: bytes, submission: Submission, task: str) -> int:
-    """The seed of a task's inputs: nobody without the course's secret can foresee it, and a regrade gets it again."""
-    text = "\0".join((submission.slug, submission.student, task))
-    return int.from_bytes(hmac.digest(secret, text.encode(), hashlib.sha256)[:7], "big")
+def seeds(secret: bytes, submission: Submission, task: str) -> tuple[int, int]:
+    """The seeds of a task's inputs: of those that the whole class is asked, and of the learner's own.
+
+    Nobody without the course's secret can foresee them, and a regrade gets them again. What is the class's is computed
+    once; an answer that only knows those inputs by heart fails on the learner's own.
+    """
+    return _seed(secret, submission.slug, task), _seed(secret, submission.slug, submission.student, task)
+
+
+def _seed(secret: bytes, *parts: str) -> int:
+    return int.from_bytes(hmac.digest(secret, "\0".join(parts).encode(), hashlib.sha256)[:7], "big")
 
 
 @cache
@@ -123,21 +130,21 @@ class _Seat:
         ] = {}  # cells that ended a player, with what happened: they are left out from then on
         self.until = time.monotonic() + limits.submission_seconds
 
-    def grade(self, task: Task, entry: TaskEntry, seed: int) -> Result:
+    def grade(self, task: Task, entry: TaskEntry, seed: int, own: int) -> Result:
         """One task's result."""
         try:
-            return _result(self._examine(task, entry, seed), entry)
+            return _result(self._examine(task, entry, seed, own), entry)
         except PlayerDied as death:
             self.player = None
             return _result(
                 Report(task.id, task.function, State.CRASHED, sentences=(str(death),), lecture=task.lecture), entry
             )
 
-    def _examine(self, task: Task, entry: TaskEntry, seed: int) -> Report:
+    def _examine(self, task: Task, entry: TaskEntry, seed: int, own: int) -> Report:
         player = self._seated()
         player.allow(min(self.limits.task_seconds, self.until - time.monotonic()))
         if player.has(task.function):
-            return report(task, Remote(player, task.function), seed)
+            return report(task, Remote(player, task.function), seed, own)
         state, sentence = self._missing(task, entry)
         return Report(task.id, task.function, state, sentences=(sentence,), lecture=task.lecture)
 

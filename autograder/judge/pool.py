@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 from autograder.judge.judge import failed, grade
 from autograder.judge.ledger import Ledger, Submission
@@ -63,14 +64,24 @@ def _one_by_one(suspects: list[Submission], sandbox: Sandbox, secret: bytes, lim
         suspects = killed  # if none was, all are done
 
 
-def _processes(count: int, sandbox: Sandbox) -> ProcessPoolExecutor:
-    # spawned, not forked: torch has threads by now
-    return ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin, initargs=(sandbox,))
+@contextmanager
+def _processes(count: int, sandbox: Sandbox) -> Iterator[Executor]:
+    """A pool of processes, spawned and not forked: torch has threads by now. After Ctrl-C nobody waits for it."""
+    executor = ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin, initargs=(sandbox,))
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in active_children():
+            process.terminate()
+        raise
+    executor.shutdown()
 
 
 def _begin(sandbox: Sandbox) -> None:
     """What a process of the pool does first: it leaves Ctrl-C to its parent, and warms up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it takes its players and their folder along
     with suppress(SandboxError):  # every submission will say so
         warm(sandbox)
 

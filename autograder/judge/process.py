@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from autograder.judge.stage import build_stage
 
 START_SECONDS = 120.0  # importing torch from a cold disk
 FORK_SECONDS = 20.0
+PREFIX = "attn-player-"  # of the folders that hold a player's library
 
 
 class PlayerDied(Exception):  # noqa: N818 - an event, not a defect
@@ -37,12 +39,32 @@ def _outside_tmp() -> str | None:
     return "/var/tmp" if os.access("/var/tmp", os.W_OK) else None
 
 
+def _remove_leftovers(parent: Path) -> None:
+    """Folders of judges that were killed: their names say which process made them."""
+    for folder in parent.glob(f"{PREFIX}*-*"):
+        process = folder.name.removeprefix(PREFIX).split("-")[0]
+        if process.isdigit() and not _runs(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Zygote:
     """The warm process of one sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
-        self._folder = tempfile.TemporaryDirectory(prefix="attn-player-", dir=_outside_tmp())
+        parent = _outside_tmp()
+        _remove_leftovers(Path(parent or tempfile.gettempdir()))
+        self._folder = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=parent)
         self.folder = Path(self._folder.name)
         self.folder.chmod(0o755)
         stage = build_stage(self.folder / "library")

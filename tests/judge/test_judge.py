@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from autograder.checking.diagnose import report
+from autograder.checking.engine import Local
 from autograder.checking.report import Report, State
+from autograder.checking.task import load
 from autograder.judge import journal
-from autograder.judge.judge import grade, seed
+from autograder.judge.judge import grade, seeds
 from autograder.judge.ledger import Cell, Ledger, Result, Submission
 from autograder.judge.limits import Limits
 from autograder.judge.pool import grade_all, grade_on
@@ -231,13 +234,34 @@ def test_without_a_sandbox_the_result_is_stamped():
     assert (ledger.sandbox, ledger.points) == ("none", 3)
 
 
-def test_seeds_differ_by_student_task_and_secret_and_stay_the_same():
-    """Nobody can foresee a seed without the course's secret."""
+def test_own_seeds_differ_by_student_and_all_by_task_and_secret():
+    """Nobody can foresee a seed without the course's secret; a regrade gets it again."""
     ada, bob = submission(student="ada"), submission(student="bob")
-    seeds = [seed(SECRET, ada, "a"), seed(SECRET, bob, "a"), seed(SECRET, ada, "b"), seed(b"other", ada, "a")]
-    assert len(set(seeds)) == 4
-    assert seed(SECRET, ada, "a") == seeds[0]
-    assert 0 <= seeds[0] < 2**56
+    found = [seeds(SECRET, ada, "a"), seeds(SECRET, bob, "a"), seeds(SECRET, ada, "b"), seeds(b"other", ada, "a")]
+    assert len({own for _, own in found}) == 4
+    assert found[0][0] == found[1][0]
+    assert len({shared for shared, _ in found}) == 3
+    assert seeds(SECRET, ada, "a") == found[0]
+    assert all(0 <= seed < 2**56 for pair in found for seed in pair)
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("sandbox", ["bwrap"], indirect=True)
+def test_an_answer_that_knows_the_inputs_of_another_learner_by_heart_fails(sandbox):
+    """Most inputs are the whole class's, and somebody may get hold of all of them: a learner's own still tell."""
+    task = load("06_scaling")["scaling.additive_bound"]
+    known = {}
+
+    def remembers(v):
+        known[v.tobytes()] = float(abs(v).sum(dtype=float))
+        return known[v.tobytes()]
+
+    shared, own = seeds(SECRET, submission(student="ada"), task.id)
+    assert report(task, Local(remembers), shared, own).state is State.RIGHT
+    table = f"known = {known!r}\ndef additive_score_bound(v):\n    return known.get(v.tobytes(), 0.0)"
+    ada, bob = (grade(submission(table, student=name), sandbox, SECRET) for name in ("ada", "bob"))
+    assert by_task(ada)["additive_bound"].points == 1
+    assert by_task(bob)["additive_bound"].points == 0
 
 
 def test_a_written_answer_waits_for_a_person_and_an_empty_one_is_zero():

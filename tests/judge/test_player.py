@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -301,6 +302,19 @@ def test_calls_that_no_answer_needs_are_refused(player, call):
         )
         == "(-1, 1)"
     )
+
+
+def test_what_a_killed_judge_left_behind_is_removed_by_the_next(sandbox, tmp_path, monkeypatch):
+    """Its folder names its process, which is gone; the folder of one that runs stays."""
+    monkeypatch.setattr("autograder.judge.process._outside_tmp", lambda: str(tmp_path))
+    os.chmod(tmp_path, 0o755)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for process in (gone.pid, os.getpid()):
+        (tmp_path / f"attn-player-{process}-abc").mkdir()
+    warm(sandbox).close()
+    warm(sandbox).close()  # the first call may have found one that was warm
+    assert [p.name for p in tmp_path.iterdir()] == [f"attn-player-{os.getpid()}-abc"]
 
 
 def test_nothing_is_left_in_the_temporary_folder(sandbox, tmp_path, monkeypatch):
