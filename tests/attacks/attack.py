@@ -68,7 +68,7 @@ INTAKE = Layer(
     "intake", "only ordinary files of a plausible size are opened; what cannot be read is zero points with a reason"
 )
 PAGES = Layer("pages", "all that learners' files and programs say is escaped, made printable and cut")
-SEEDS = Layer("fresh inputs", "the judge draws the inputs from a secret, anew for each learner and task")
+SEEDS = Layer("fresh inputs", "the judge draws the inputs from the course's secret; a quarter of them anew for each learner")
 LAYERS = (JUDGE, CODEC, TEMPLATE, FILES, PROCESSES, NETWORK, RIGHTS, LIMITS, WRITER, INTAKE, PAGES, SEEDS)
 
 
