@@ -1,4 +1,4 @@
-"""What an attack is: data. How it is run stands in `course.py`, what must hold afterwards in `test_attacks.py`.
+"""What an attack is: data. How it is run stands in `grading.py`, what must hold afterwards in `test_attacks.py`.
 
 Every attack is one learner's submission. It answers two tasks rightly (its honest part, worth HONEST points), and tries
 with the rest to earn more, to look where it must not, to leave something behind, or to stop the class.
@@ -68,7 +68,9 @@ INTAKE = Layer(
     "intake", "only ordinary files of a plausible size are opened; what cannot be read is zero points with a reason"
 )
 PAGES = Layer("pages", "all that learners' files and programs say is escaped, made printable and cut")
-SEEDS = Layer("fresh inputs", "the judge draws the inputs from the course's secret; a quarter of them anew for each learner")
+SEEDS = Layer(
+    "fresh inputs", "the judge draws the inputs from the course's secret; a quarter of them anew for each learner"
+)
 LAYERS = (JUDGE, CODEC, TEMPLATE, FILES, PROCESSES, NETWORK, RIGHTS, LIMITS, WRITER, INTAKE, PAGES, SEEDS)
 
 

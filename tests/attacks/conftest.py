@@ -3,12 +3,12 @@
 import os
 
 import pytest
+from grading import Class, alone, entered, grade_theme
 from payloads import LIMITS_OF, THEMES
 
 from autograder.classroom.grading import Graded
 from autograder.curriculum import Tree
 from autograder.judge.sandbox import SandboxError, find_sandbox
-from course import Class, alone, entered, grade_theme
 
 
 @pytest.fixture(scope="session")

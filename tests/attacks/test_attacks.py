@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import pytest
 from attack import LAYERS, Attack
+from grading import NEIGHBOUR_POINTS, SLUG, Class, row_text
 from make_table import PAGE, page
 from pages_seen import Tags
 from payloads import INEXPRESSIBLE, THEMES
 
 from autograder.classroom.grading import Graded
 from autograder.judge import journal
-from course import NEIGHBOUR_POINTS, SLUG, Class, row_text
 
 pytestmark = pytest.mark.sandbox
 EACH = [

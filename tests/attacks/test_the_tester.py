@@ -13,6 +13,7 @@ import sys
 import numpy as np
 import pytest
 from attack import FILES, NOTHING_GOT, Attack
+from grading import Class, entered, grade_theme, listening, row_text, traces
 from pages_seen import Tags
 from payloads import THEMES
 from payloads.pages import EVIL
@@ -21,7 +22,6 @@ from autograder.checking import engine
 from autograder.checking.engine import Local
 from autograder.curriculum import Tree
 from autograder.judge import judge, process
-from course import Class, entered, grade_theme, listening, row_text, traces
 
 WRITES = Attack("T1", "Write a file", FILES, before="open('@OUTSIDE@/@MARK@', 'w').close()")
 
