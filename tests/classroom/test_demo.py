@@ -109,7 +109,9 @@ def test_the_table_has_a_reason_per_row_and_says_where_everything_is(shown):
     for name, (points, _) in EXPECTED.items():
         assert f"│ {name:<16} │ {points:>6} │ 20 │" in text
     assert "all right" in text
-    assert f"Sandbox bwrap: {'; '.join(find_sandbox('bwrap').layers)}. Its self-test found no way out." in text
+    layers = find_sandbox("bwrap").layers
+    assert f"Sandbox bwrap: {'; '.join(layers)}; own processes, mounts and IPC; limits; no capabilities" in text
+    assert "seccomp. Its self-test found no way out." in text
     assert "course_demo/feedback/STUDENT/06_scaling/06_scaling.html" in text
     assert "course_demo/grades.csv" in text
     assert "ATTN_COURSE=course_demo jupyter lab" in text
