@@ -109,10 +109,17 @@ def hint(task: str, again: bool) -> None:
 def grade(slug: str, sandbox: str, students: tuple[str, ...], workers: int | None, cluster: str, demo: bool) -> None:
     """Grade all submissions of an assignment: gradebook, feedback pages and grades.csv."""
     with explained():
-        from autograder.authoring.release import release
         from autograder.classroom.show import run_and_show
 
-        sys.exit(run_and_show(slug, sandbox, students, workers, demo, release=release, cluster=cluster))
+        step = _release_step() if demo else None
+        sys.exit(run_and_show(slug, sandbox, students, workers, demo, release=step, cluster=cluster))
+
+
+def _release_step() -> Callable[..., object]:
+    """Only a demonstration begins with a release, and it takes a second to load."""
+    from autograder.authoring.release import release
+
+    return release
 
 
 @main.command()

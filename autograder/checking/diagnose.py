@@ -26,6 +26,7 @@ from autograder.checking.probe import generators_kept, one_thread
 from autograder.checking.report import Example, Report, State
 from autograder.checking.task import Misconception, Task
 
+IMITATIONS = 4000  # results of mistakes that are kept per task
 WORST_FIRST = ("none", "crash", "type", "count", "shape", "finite", "value", "dtype", "changed", "gradient")
 
 
@@ -113,7 +114,7 @@ def _imitated(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
 
 def _agrees(misconception: Misconception, trial: Trial, task: Task, any_dtype: bool) -> bool:
     """Did the learner's function do here what this mistake does?"""
-    imitation = imitate(misconception.function, trial.request)
+    imitation = _imitation(task, misconception, trial)
     if imitation.crash or trial.seen.crash:
         return bool(imitation.crash and trial.seen.crash)
     kind = trial.finding.kind if trial.finding else ""
@@ -125,6 +126,19 @@ def _agrees(misconception: Misconception, trial: Trial, task: Task, any_dtype: b
     if kind == "property" and not broken_property(task, Local(misconception.function), _as_trial(trial, imitation)):
         return False
     return not trial.request.cotangents or not any(True for _ in gradient_mismatches(task, imitation, trial.seen))
+
+
+def _imitation(task: Task, misconception: Misconception, trial: Trial) -> Expectation:
+    """What the mistake gives on a trial's input; on inputs that a class shares it is computed once."""
+    if trial.case.own:
+        return imitate(misconception.function, trial.request)
+    key = misconception.name, trial.case, bool(trial.request.cotangents)
+    if key not in task.imitated:
+        if len(task.imitated) >= IMITATIONS:
+            task.imitated.clear()
+        task.imitated[key] = imitate(misconception.function, trial.request)
+    found: Expectation = task.imitated[key]
+    return found
 
 
 def _as_trial(trial: Trial, imitation: Expectation) -> Trial:

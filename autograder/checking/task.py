@@ -88,6 +88,7 @@ class Task:
     limit: Callable[[tuple[Any, ...], Cost], str | None] | None = None
     limit_inputs: InputFunction | None = None
     prepared: dict[Case, Any] = field(default_factory=dict, repr=False, compare=False)  # by the engine, once examined
+    imitated: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # what mistakes give, likewise
 
     def __post_init__(self) -> None:
         self.function = self.function or self.reference.__name__

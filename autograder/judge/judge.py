@@ -20,6 +20,7 @@ from autograder.judge.ledger import Ledger, Result, Submission
 from autograder.judge.limits import Limits
 from autograder.judge.process import Player, PlayerDied
 from autograder.judge.sandbox import Sandbox
+from autograder.judge.zygote import ON_DEMAND
 
 MOST_DEADLY = 3  # cells of a notebook that may end their player before it is given up
 
@@ -129,6 +130,7 @@ class _Seat:
             str, str
         ] = {}  # cells that ended a player, with what happened: they are left out from then on
         self.until = time.monotonic() + limits.submission_seconds
+        self.words = [word for word in ON_DEMAND if any(word in cell.source for cell in submission.cells)]
 
     def grade(self, task: Task, entry: TaskEntry, seed: int, own: int) -> Result:
         """One task's result."""
@@ -167,7 +169,7 @@ class _Seat:
                 raise PlayerDied(
                     f"Not examined: the tasks and cells before it took the {limit} that a submission may take."
                 )
-            player = Player(self.sandbox, self.limits)
+            player = Player(self.sandbox, self.limits, self.words)
             player.allow(self.limits.load_seconds)
             try:
                 self.errors = player.load([(c.id, c.source) for c in self.submission.cells if c.id not in self.deadly])

@@ -82,7 +82,9 @@ class Zygote:
         scratch.mkdir()
         self.namespaces = bool(self._ask(sandbox.setup(stage, scratch), START_SECONDS)["namespaces"])
 
-    def fork(self, limits: Limits) -> tuple[int, wire.Channel, tempfile.TemporaryDirectory[str] | None]:
+    def fork(
+        self, limits: Limits, words: Sequence[str] = ()
+    ) -> tuple[int, wire.Channel, tempfile.TemporaryDirectory[str] | None]:
         """A new player: its number, the judge's end of its channel, and its home where that is a real folder."""
         home = None if self.namespaces else tempfile.TemporaryDirectory(prefix="attn-home-")
         plan = self.sandbox.plan(limits, self.namespaces, Path(home.name) if home else None, self.folder / "library")
@@ -90,7 +92,7 @@ class Zygote:
             os.chown(home.name, plan["user"], plan["user"])
         ours, theirs = socket.socketpair()
         try:
-            reply = self._ask({"op": "fork", "plan": plan}, FORK_SECONDS, theirs.fileno())
+            reply = self._ask({"op": "fork", "plan": plan, "words": words}, FORK_SECONDS, theirs.fileno())
         except SandboxError:
             ours.close()
             raise
@@ -146,16 +148,17 @@ def cool() -> None:
 class Player:
     """One player in its sandbox. A reply that does not come in time, or is no reply, ends it."""
 
-    def __init__(self, sandbox: Sandbox, limits: Limits) -> None:
+    def __init__(self, sandbox: Sandbox, limits: Limits, words: Sequence[str] = ()) -> None:
+        """`words` of the notebook say which libraries are to be warm besides the usual ones."""
         self.limits = limits
         self._count = 0
         self._until = float("inf")
         self._zygote = warm(sandbox)
         try:
-            self._pid, self._channel, self._home = self._zygote.fork(limits)
+            self._pid, self._channel, self._home = self._zygote.fork(limits, words)
         except SandboxError:  # it was killed from outside: once more with a new one
             self._zygote = warm(sandbox)
-            self._pid, self._channel, self._home = self._zygote.fork(limits)
+            self._pid, self._channel, self._home = self._zygote.fork(limits, words)
         hello = self._receive(limits.load_seconds)  # the answer to no question: its number is 0
         if "layers" not in hello:
             reason = hello.get("failed")

@@ -14,15 +14,21 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from autograder.judge.enclosure import NEW_PROCESSES, Plan, enclose, enter_root, join, unshare
 from autograder.judge.player import serve
 
 WARM = (
-    *("numpy", "numpy.random", "torch", "attn_core.lab", "matplotlib.pyplot"),
+    *("numpy", "numpy.random", "torch", "attn_core.lab"),
     "torch.fx.experimental.symbolic_shapes",  # torch.autograd.grad imports it, and sympy with it, at its first call
 )
+ON_DEMAND = {  # by a word in the notebook
+    "matplotlib": "matplotlib.pyplot",
+    "attn_core.lab": "matplotlib.pyplot",
+    "seaborn": "seaborn",
+}
 CHANNEL = 3  # the one descriptor that a player has besides the standard ones
 
 
@@ -32,11 +38,7 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     namespaces = _settle(json.loads(_line(control)[0]))
-    for name in WARM:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # so that a player's collections do not touch, and thereby copy, the shared pages
+    _warm_up(WARM)
     _reply(control, {"namespaces": namespaces})
     home_of_processes = os.open("/proc/self/ns/pid", os.O_RDONLY) if namespaces else -1
     while True:
@@ -45,11 +47,23 @@ def main() -> None:
             return
         message = json.loads(line)
         if message["op"] == "fork":
+            _warm_up(ON_DEMAND[word] for word in message["words"])
             plan = Plan(**message["plan"])
             _reply(control, {"pid": _fork(plan, fds[0], home_of_processes)})
             os.close(fds[0])
         else:
             _reply(control, _end(message["pid"]))
+
+
+def _warm_up(modules: Iterable[str]) -> None:
+    """Import what players will want, once for all of them."""
+    missing = [name for name in modules if name not in sys.modules]
+    for name in missing:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    if missing:
+        gc.collect()
+        gc.freeze()  # so that a player's collections do not touch, and thereby copy, the shared pages
 
 
 def _line(control: socket.socket) -> tuple[bytes, list[int]]:

@@ -84,6 +84,16 @@ def test_the_lab_can_be_imported(player):
     assert look(player, "import attn_core.lab, numpy, torch\nseen = 'here'") == "here"
 
 
+def test_a_notebook_that_plots_finds_its_library_warm(sandbox):
+    """Who writes of matplotlib does not wait for it in every player; who does not, has none of it in memory."""
+    code = "import sys\nseen = 'matplotlib.pyplot' in sys.modules"
+    warm(sandbox).close()  # another test may have warmed it
+    with Player(sandbox, SHORT) as plain:
+        assert look(plain, code) == "False"
+    with Player(sandbox, SHORT, ["matplotlib"]) as plots:
+        assert look(plots, code) == "True"
+
+
 def test_no_object_in_the_process_is_the_reference(player):
     """A search through all loaded modules and all objects finds no reference, no task and no expected value."""
     code = """
