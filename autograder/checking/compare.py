@@ -264,8 +264,9 @@ def _compare_numbers(
     x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], tolerance: Tolerance, where: str
 ) -> Mismatch | None:
     with np.errstate(invalid="ignore"):
-        if float(np.abs(x - y).max(initial=0.0)) <= tolerance.floor:  # what is not finite makes this false
-            return None
+        worst = float(np.abs(x - y).max(initial=0.0))
+    if worst <= tolerance.floor and worst < np.inf:  # the ordinary case; NaN makes it false
+        return None
     odd = np.isnan(x) != np.isnan(y)
     odd |= np.where(np.isinf(x) | np.isinf(y), x != y, False) & ~np.isnan(x) & ~np.isnan(y)
     if odd.any():
