@@ -344,9 +344,11 @@ def _at(index: tuple[int, ...]) -> str:
 
 def _ratio(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], tolerance: float) -> float | None:
     """The factor between the two, if one factor explains every entry."""
-    size = float((y * y).sum())
-    factor = float((x * y).sum()) / size if size > 0 else 0.0
-    return factor if factor and bool((np.abs(x - factor * y) <= max(1.0, abs(factor)) * tolerance).all()) else None
+    with np.errstate(over="ignore", invalid="ignore"):  # a learner's numbers may be of any size
+        size = float((y * y).sum())
+        factor = float((x * y).sum()) / size if size > 0 else 0.0
+        explains = factor and bool((np.abs(x - factor * y) <= max(1.0, abs(factor)) * tolerance).all())
+    return factor if explains else None
 
 
 def describe(value: Any) -> str:

@@ -132,7 +132,7 @@ def _imitation(task: Task, misconception: Misconception, trial: Trial) -> Expect
     """What the mistake gives on a trial's input; on inputs that a class shares it is computed once."""
     if trial.case.own:
         return imitate(misconception.function, trial.request)
-    key = misconception.name, trial.case, bool(trial.request.cotangents)
+    key = misconception.function, trial.case, bool(trial.request.cotangents)
     if key not in task.imitated:
         if len(task.imitated) >= IMITATIONS:
             task.imitated.clear()

@@ -102,10 +102,10 @@ class Shared:
 
     player: process.Player | None = None
 
-    def __new__(cls, sandbox, limits):
+    def __new__(cls, sandbox, limits, words=()):
         """The one player, which nobody can close."""
         if cls.player is None:
-            cls.player = process.Player(sandbox, limits)
+            cls.player = process.Player(sandbox, limits, words)
             cls.player.close = dict  # type: ignore[method-assign]  # that is how it is broken
         return cls.player
 
