@@ -129,7 +129,7 @@ class Bubblewrap:
         """Nothing: bubblewrap has done it."""
         return {"namespaces": True, "root": [], "scratch": HOME, "home": HOME}
 
-    def plan(self, limits: Limits, namespaces: bool, home: Path | None, library: Path) -> dict[str, Any]:  # noqa: ARG002
+    def plan(self, limits: Limits, namespaces: bool, home: Path | None, library: Path) -> dict[str, Any]:  # noqa: ARG002 - the interface's
         """Own namespaces, limits, another user, seccomp."""
         return asdict(
             Plan(
@@ -204,7 +204,7 @@ class Unprotected:
         """A home for the warm process."""
         return {"namespaces": False, "root": [], "scratch": str(scratch), "home": HOME}
 
-    def plan(self, limits: Limits, namespaces: bool, home: Path | None, library: Path) -> dict[str, Any]:  # noqa: ARG002
+    def plan(self, limits: Limits, namespaces: bool, home: Path | None, library: Path) -> dict[str, Any]:  # noqa: ARG002 - the interface's
         """Limits only."""
         return asdict(Plan(home=str(home), limits=resource_limits(limits)))
 

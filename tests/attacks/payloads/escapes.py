@@ -22,7 +22,7 @@ except OSError: pass
 """
 KERNELS = """
 import glob, json, os
-for folder in ('@HOME@/.local/share/jupyter/runtime', '/root/.local/share/jupyter/runtime', '/tmp', os.path.expanduser('~/.local/share/jupyter/runtime')):
+for folder in ('@HOME@/.local/share/jupyter/runtime', '/tmp', os.path.expanduser('~/.local/share/jupyter/runtime')):
     got += glob.glob(os.path.join(folder, 'kernel-*.json'))
 for port in range(5555, 5560):
     try: tcp('127.0.0.1', port); got.append(port)

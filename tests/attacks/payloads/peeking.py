@@ -179,9 +179,7 @@ ATTACKS = (
         + attempts(
             "read('@HOME@/.ssh')",
             "read('@HOME@/.bashrc')",
-            "read('/root/.bashrc')",
-            "read('/root/.ssh')",
-            "read('/root/.cache')",
+            "read('@HOME@/.cache')",
             "read('/etc/shadow')",
             "read('/etc/passwd')",
             setup=READ,
