@@ -53,11 +53,18 @@ Array: TypeAlias = Any  # a NumPy array or a torch tensor: the array API standar
 SHAPE_LETTERS = {
     "...": "any number of batch axes, the same in every argument",
     "B": "the number of sequences in a batch",
-    "n": "the number of queries",
+    "T": "the number of time steps, or of decoder steps",
+    "n": "the number of queries; in the recurrent models, which have one query per step, of source positions",
     "m": "the number of keys, and of values",
     "d_k": "the number of features of a query and of a key",
     "d_v": "the number of features of a value",
     "d_a": "the number of hidden units of an additive score",
+    "d_h": "the number of features of an encoder state",
+    "d_s": "the number of features of a decoder state",
+    "d_x": "the number of features of an input of a recurrent cell",
+    "d_y": "the number of features of an embedded output token",
+    "d_o": "the number of features of an attentional state",
+    "d_p": "the number of hidden units of a predicted position",
     "N": "the number of sampled pairs",
 }
 
