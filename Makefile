@@ -3,6 +3,7 @@ PYTHON ?= python3
 SANDBOX ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
@@ -35,7 +36,7 @@ lint: $(VENV)/dev.stamp  ## style and types
 
 test: $(VENV)/dev.stamp  ## everything that CI runs
 	@start=$$SECONDS; $(MAKE) --no-print-directory lint && $(BIN)/attn doctor && \
-	$(BIN)/pytest -p no:cacheprovider --nbval --nbval-current-env notebooks solutions && $(BIN)/pytest; \
+	$(PYTEST) -p no:cacheprovider --nbval --nbval-current-env notebooks solutions && $(PYTEST); \
 	status=$$?; echo "make test: $$((SECONDS - start)) s"; exit $$status
 
 build: $(VENV)/dev.stamp  ## notebooks, exercises and tables from their text

@@ -54,7 +54,7 @@ SHAPE_LETTERS = {
     "...": "any number of batch axes, the same in every argument",
     "B": "the number of sequences in a batch",
     "T": "the number of time steps, or of decoder steps",
-    "n": "the number of queries; in the recurrent models, which have one query per step, of source positions",
+    "n": "the number of queries, or of source positions in a recurrent model",
     "m": "the number of keys, and of values",
     "d_k": "the number of features of a query and of a key",
     "d_v": "the number of features of a value",

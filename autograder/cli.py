@@ -244,19 +244,20 @@ def build(slugs: tuple[str, ...], force: bool, pull: Path | None) -> None:
         from autograder.authoring.build import build as build_one
         from autograder.authoring.build import pull as pull_one
         from autograder.authoring.tables import write_tables
-        from autograder.curriculum import find_topic, find_tree, topics
+        from autograder.curriculum import START, find_tree, topics
 
         tree = find_tree()
         if pull:
             pulled = pull_one(tree, pull)
             click.echo(f"{tree.shown(pulled.text)}: {'changed' if pulled.changed else 'says the same already'}")
             return
-        for topic in [find_topic(slug) for slug in slugs] or topics():
-            for built in build_one(tree, topic.slug, force=force):
-                state = f"executed in {built.seconds:.1f} s" if built.executed else "up to date"
-                click.echo(f"{tree.shown(built.path)}: {state}")
+        for slug in slugs or [topic.slug for topic in topics()]:
+            for built in build_one(tree, slug, force=force) if slug != START.slug else ():
+                click.echo(f"{tree.shown(built.path)}: {built.state}")
         for path in write_tables(tree):
             click.echo(f"{tree.shown(path)}: tables written")
+        for built in build_one(tree, START.slug, force=force):  # last: its tables name the questions of all lectures
+            click.echo(f"{tree.shown(built.path)}: {built.state}")
 
 
 @main.command()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = Path(__file__).with_name("curriculum.toml")
+PLANS = ("evening", "weekend", "month")  # how much time a learner has; each includes what stands before it
 WRITTEN_MARK = "proof"  # a task whose name ends so is answered in prose and graded by hand
 
 
@@ -52,6 +53,7 @@ class Topic:
     slug: str
     title: str
     minutes: int
+    plan: str  # the shortest plan that includes it, one of PLANS
     needs: tuple[str, ...]
     questions: tuple[str, ...]
     sources: tuple[str, ...]
@@ -68,6 +70,10 @@ class Topic:
     def task_module(self) -> str:
         """The module that holds the topic's tasks. A slug starts with a digit, so it is imported by name only."""
         return f"autograder.tasks.{self.slug}"
+
+
+# The map that one opens first: a notebook like a lecture, but no topic of the manifest.
+START = Topic("00_start", "Start here", 10, PLANS[0], (), (), (), (), (), ())
 
 
 @cache
@@ -96,6 +102,7 @@ def _topic(row: dict[str, Any]) -> Topic:
         slug=row["slug"],
         title=row["title"],
         minutes=row["minutes"],
+        plan=row["plan"],
         needs=tuple(row["needs"]),
         questions=tuple(row["questions"]),
         sources=tuple(row["sources"]),
@@ -191,6 +198,13 @@ class Tree:
             "tasks": self.tasks(slug),
             "answers": self.answers(slug),
         }
+
+    def texts(self) -> Iterator[tuple[Topic, Path, Path]]:
+        """Every text and the notebook that is built from it: the start page, then lecture and solution per topic."""
+        yield START, self.lecture_text(START.slug), self.lecture(START.slug)
+        for topic in self.topics():
+            yield topic, self.lecture_text(topic.slug), self.lecture(topic.slug)
+            yield topic, self.solution_text(topic.slug), self.solution(topic.slug)
 
     def lecture_text(self, slug: str) -> Path:
         """The source of a lecture."""

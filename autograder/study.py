@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from autograder.curriculum import CurriculumError, Topic, Tree, topics
+from autograder.curriculum import START, CurriculumError, Topic, Tree, topics
 
 
 def prepare(tree: Tree) -> list[Topic]:
@@ -33,8 +33,8 @@ def has_display(platform: str = sys.platform, environment: Mapping[str, str] = o
 
 
 def lab_command(tree: Tree, browser: bool, extra: Sequence[str] = ()) -> list[str]:
-    """The command that opens JupyterLab on the first lecture."""
-    first = tree.lecture(topics()[0].slug).relative_to(tree.root).as_posix()
+    """The command that opens JupyterLab on the map of all lectures."""
+    first = tree.lecture(START.slug).relative_to(tree.root).as_posix()
     return [
         *(
             sys.executable,

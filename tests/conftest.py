@@ -28,6 +28,21 @@ def score(request):
     return lambda task: table.setdefault(task, Score())
 
 
+def pytest_sessionfinish(session):
+    """A worker of pytest-xdist hands its scores to the process that prints them."""
+    if hasattr(session.config, "workeroutput"):
+        table = session.config.stash.get(SCORES, {})
+        session.config.workeroutput["scores"] = {task: vars(score) for task, score in table.items()}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Take the scores of a worker that has ended; one that crashed has none."""
+    table = node.config.stash.setdefault(SCORES, {})
+    for task, numbers in getattr(node, "workeroutput", {}).get("scores", {}).items():
+        table[task] = _total([table.get(task, Score()), Score(**numbers)])
+
+
 def pytest_terminal_summary(terminalreporter, config):
     """Print the score table, if answers were graded in this run."""
     table = config.stash.get(SCORES, {})

@@ -96,9 +96,9 @@ def test_check_of_a_notebook_checks_every_task_of_it(attn):
         (("check", "README.md"), "README.md is not a notebook"),
         (("check", "notebooks/06_scaling.ipynb"), "holds no cell of an assignment. Check your copy in work/"),
         (("hint", "softmax"), "There is no task 'softmax'. Did you mean scaling.softmax"),
-        (("grade", "06_scalin"), "There is no topic '06_scalin'. Known topics: 06_scaling"),
-        (("build", "07_nothing"), "There is no topic '07_nothing'. Known topics: 06_scaling"),
-        (("release", "07_nothing"), "There is no topic '07_nothing'. Known topics: 06_scaling"),
+        (("grade", "06_scalin"), "There is no topic '06_scalin'. Known topics: 01_bottleneck"),
+        (("build", "07_nothing"), "There is no topic '07_nothing'. Known topics: 01_bottleneck"),
+        (("release", "07_nothing"), "There is no topic '07_nothing'. Known topics: 01_bottleneck"),
     ],
 )
 def test_misuse_is_a_sentence_and_exit_code_two(attn, tmp_path, words, sentence):

@@ -14,6 +14,7 @@ ROW = """
 slug = "01_demo"
 title = "Demo"
 minutes = 5
+plan = "evening"
 needs = []
 questions = ["Q001"]
 sources = ["A book"]

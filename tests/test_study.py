@@ -19,7 +19,7 @@ def tree(tmp_path) -> Tree:
 
 def test_the_first_call_copies_every_exercise(tree):
     """The copy has the bytes of the release."""
-    assert [topic.slug for topic in prepare(tree)][:1] == ["06_scaling"]
+    assert "06_scaling" in [topic.slug for topic in prepare(tree)]
     assert tree.work("06_scaling").read_bytes() == tree.exercise("06_scaling").read_bytes()
 
 
@@ -56,10 +56,10 @@ def test_a_display_is_recognised(platform, variables, expected):
     assert has_display(platform, variables) is expected
 
 
-def test_the_command_opens_the_first_lecture_and_passes_arguments_on(tree):
-    """The address without a display, the lecture as first page, the user's own arguments last."""
+def test_the_command_opens_the_map_and_passes_arguments_on(tree):
+    """The address without a display, the map as first page, the user's own arguments last."""
     command = lab_command(tree, browser=False, extra=["--port=9999"])
     assert "--no-browser" in command
-    assert "--LabApp.default_url=/lab/tree/notebooks/06_scaling.ipynb" in command
+    assert "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb" in command
     assert command[-1] == "--port=9999"
     assert "--no-browser" not in lab_command(tree, browser=True)

@@ -21,6 +21,11 @@ class Built:
     changed: bool  # False: the file has the bytes that it had
     seconds: float
 
+    @property
+    def state(self) -> str:
+        """In words."""
+        return f"executed in {self.seconds:.1f} s" if self.executed else "up to date"
+
 
 @dataclass(frozen=True)
 class Pulled:
@@ -36,16 +41,18 @@ def build(tree: Tree, slug: str, force: bool = False) -> tuple[Built, ...]:
     A notebook whose text part agrees and that was executed is left alone unless `force`. A text that cannot be read, or
     a cell that fails, raises CurriculumError and leaves the stored notebook as it was.
     """
-    topic = tree.topic(slug)
-    pairs = ((tree.lecture_text(slug), tree.lecture(slug)), (tree.solution_text(slug), tree.solution(slug)))
-    present = [(text, target) for text, target in pairs if text.is_file()]
-    if not present:
+    texts = [(topic, text, target) for topic, text, target in tree.texts() if topic.slug == slug]
+    if not texts:
+        tree.topic(slug)  # says which slugs there are
+    if not any(text.is_file() for _, text, _ in texts):
+        missing = " nor ".join(tree.shown(text) for _, text, _ in texts)
         raise CurriculumError(
-            f"There is nothing to build for {slug}: neither {tree.shown(pairs[0][0])} nor {tree.shown(pairs[1][0])} "
-            f"exists. Run `attn new` to start a topic."
+            f"There is nothing to build for {slug}: neither {missing} exists. Run `attn new` to start a topic."
         )
     built, problems = [], []
-    for text, target in present:
+    for topic, text, target in texts:
+        if not text.is_file():
+            continue
         try:
             built.append(_build_one(tree, topic, text, target, force))
         except CurriculumError as error:  # a lecture in progress does not keep its solution from being built
@@ -115,13 +122,9 @@ def pull(tree: Tree, path: Path, force: bool = False) -> Pulled:
 
 
 def _text_of(tree: Tree, path: Path) -> tuple[Topic, Path]:
-    for topic in tree.topics():
-        for target, text in (
-            (tree.lecture(topic.slug), tree.lecture_text(topic.slug)),
-            (tree.solution(topic.slug), tree.solution_text(topic.slug)),
-        ):
-            if path.resolve() == target.resolve():
-                return topic, text
+    for topic, text, target in tree.texts():
+        if path.resolve() == target.resolve():
+            return topic, text
     raise CurriculumError(
         f"{tree.shown(path)} is neither a lecture nor a solution, so it has no text to pull into. "
         f"Exercises are released from solutions: edit the solution."

@@ -1,15 +1,15 @@
-"""Generated tables: the topics in README.md, the claims in docs/claims.md. Both are read from manifest and lectures."""
+"""Generated tables: topics in README.md, plans on the start page, claims in docs/claims.md; from manifest and lectures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from autograder.authoring import markdown
 from autograder.authoring.claims import Claim, claims, measured_lines
+from autograder.authoring.guide import guide
 from autograder.authoring.notebook import read, write
-from autograder.curriculum import CurriculumError, Topic, Tree
+from autograder.curriculum import START, CurriculumError, Topic, Tree
 
-BEGIN, END = "<!-- topics:begin -->", "<!-- topics:end -->"
 CLAIMS_HEAD = """\
 # Claims, and what was measured
 
@@ -19,7 +19,7 @@ What one often hears about attention, with a verdict, and the number that a cell
 
 
 def write_tables(tree: Tree) -> list[Path]:
-    """Write what is stale and return it; a README without the two markers raises CurriculumError."""
+    """Write what is stale and return it; a page without its markers raises CurriculumError."""
     return [path for path, text in _rendered(tree).items() if write(path, text)]
 
 
@@ -44,7 +44,9 @@ def topic_table(tree: Tree) -> str:
         )
         for topic in tree.topics()
     ]
-    return _table(("lecture", "what it covers", "minutes", "questions", "tasks", "points", "claims measured"), rows)
+    return markdown.table(
+        ("lecture", "what it covers", "minutes", "questions", "tasks", "points", "claims measured"), rows
+    )
 
 
 def claims_page(tree: Tree) -> str:
@@ -68,26 +70,30 @@ def _claims_of(tree: Tree, topic: Topic) -> str:
     head = ("claim", "verdict", "the statement one hears", "what is right", "measured", "expected")
     link = tree.link(tree.claims_page, tree.lecture(topic.slug))
     rows = sorted(map(row, claims(nb)))
-    return f"## [{topic.slug}]({link}) · {topic.title}\n\n{_table(head, rows)}\n"
+    return f"## [{topic.slug}]({link}) · {topic.title}\n\n{markdown.table(head, rows)}\n"
 
 
 def _rendered(tree: Tree) -> dict[Path, str]:
-    try:
-        readme = tree.readme.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise CurriculumError(f"{tree.shown(tree.readme)} is missing; it holds the table of topics.") from None
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise CurriculumError(
-            f"{tree.shown(tree.readme)} lacks the markers {BEGIN} and {END} around its table of topics."
-        )
-    table = topic_table(tree)
-    return {tree.readme: f"{before}{BEGIN}\n{table}\n{END}{after}", tree.claims_page: claims_page(tree)}
+    start = tree.lecture_text(START.slug)
+    parts = {tree.readme: {"topics": topic_table(tree)}, start: guide(tree)}
+    pages = {}
+    for path, tables in parts.items():
+        try:
+            pages[path] = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise CurriculumError(f"{tree.shown(path)} is missing; it holds generated tables.") from None
+        for name, table in tables.items():
+            pages[path] = _filled(pages[path], name, table, tree.shown(path))
+    return {**pages, tree.claims_page: claims_page(tree)}
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
-
-    return "\n".join([line(head), line(["---"] * len(head)), *map(line, rows)])
+def _filled(page: str, name: str, table: str, file: str) -> str:
+    """The page with this table between its two markers; in percent text every line of Markdown is a comment."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, found, rest = page.partition(begin)
+    _, also_found, after = rest.partition(end)
+    if not found or not also_found:
+        raise CurriculumError(f"{file} lacks the markers {begin} and {end} around its generated table.")
+    prefix = before.rpartition("\n")[2]
+    lines = "".join(f"{prefix}{line}".rstrip() + "\n" for line in table.splitlines())
+    return f"{before}{begin}\n{lines}{prefix}{end}{after}"

@@ -88,10 +88,13 @@ def precision(request: Request) -> str:
     return next((name for name in EPS if name in names), "float64")
 
 
-def expect(function: Callable[..., Any], request: Request) -> Expectation:
-    """What `function`, taken as right, gives for this request: computed in float64, with its tolerances."""
+def expect(function: Callable[..., Any], request: Request, unit: float = 0.0) -> Expectation:
+    """What `function`, taken as right, gives for this request: computed in float64, with its tolerances.
+
+    Rounding is counted on results as large as `unit` at least: 1 − 0.3 − 0.7 is not 0 to the last digit.
+    """
     exact = observe(function, converted(request, "float64"))
-    return _bounded(exact, request, _Spread(function, request, lambda: observe(function, request)))
+    return _bounded(exact, request, _Spread(function, request, lambda: observe(function, request)), unit)
 
 
 def imitate(function: Callable[..., Any], request: Request) -> Expectation:
@@ -104,7 +107,7 @@ def imitate(function: Callable[..., Any], request: Request) -> Expectation:
     return _bounded(own, request, other)
 
 
-def _bounded(answer: Observation, request: Request, spread: _Spread) -> Expectation:
+def _bounded(answer: Observation, request: Request, spread: _Spread, unit: float = 0.0) -> Expectation:
     if answer.crash:
         return Expectation(crash=answer.crash)
     name = precision(request)
@@ -115,7 +118,7 @@ def _bounded(answer: Observation, request: Request, spread: _Spread) -> Expectat
         if not (is_float_array(leaf) or isinstance(leaf, float)):
             return Tolerance(0.0)
         return Tolerance(
-            2 * FLOOR[name] * _scale([leaf]),
+            2 * FLOOR[name] * max(_scale([leaf]), unit),
             lambda calls: spread.around(leaf, lambda seen: _item(leaves_of(seen.value), i), calls),
         )
 
@@ -314,7 +317,9 @@ def _finer(got: Any, want: Any, dtype: str | None) -> bool:
 
 
 def _alike(got: Any, want: Any) -> bool:
-    """Are they the same kind of thing? NumPy's float64 numbers are Python floats too, in both directions."""
+    """Are they the same kind of thing? NumPy's float64 numbers are Python floats too, in both directions; 0 is 0.0."""
+    if isinstance(want, float) and type(got) is int:
+        return True
     if isinstance(want, float) or isinstance(got, float):
         return all(isinstance(x, float) or _float64_number(x) for x in (got, want))
     return _family(got) == _family(want)
@@ -362,4 +367,5 @@ def describe(value: Any) -> str:
         return f"a NumPy {dtype_name(value.dtype)} " + (f"array of shape {value.shape}" if value.ndim else "number")
     if hasattr(value, "untyped_storage"):
         return f"a {dtype_name(value.dtype)} tensor of shape {tuple(value.shape)}"
-    return "None" if value is None else f"a {type(value).__name__}"
+    kind = type(value).__name__
+    return "None" if value is None else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

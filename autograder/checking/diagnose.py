@@ -125,7 +125,9 @@ def _agrees(misconception: Misconception, trial: Trial, task: Task, any_dtype: b
         return False
     if kind == "property" and not broken_property(task, Local(misconception.function), _as_trial(trial, imitation)):
         return False
-    return not trial.request.cotangents or not any(True for _ in gradient_mismatches(task, imitation, trial.seen))
+    return not trial.request.cotangents or not any(
+        True for _ in gradient_mismatches(task, trial.request, imitation, trial.seen)
+    )
 
 
 def _imitation(task: Task, misconception: Misconception, trial: Trial) -> Expectation:

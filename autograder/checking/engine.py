@@ -27,6 +27,7 @@ from autograder.checking.probe import Crash, Observation, Opaque, Request, is_fl
 from autograder.checking.task import Task
 
 REMEMBERED = 400  # cases of a task: more than one examination has
+SIMPLEX = 1e-4  # how far from one the sum of a row of weights may be in float32
 OWN_SHARE = 4  # when a class is graded, one input in so many is the learner's own
 BATCH = 32  # inputs that are handed over at once
 PROPERTY_TRIALS = 8  # on how many inputs each property is tried
@@ -148,7 +149,7 @@ def _prepared(task: Task, case: Case) -> tuple[Request, Expectation, dict[str, i
     asked = Request(tuple(task.inputs_of(case.special)(draw)), strided=case.strided)
     if task.kind == "torch" and all(s.gradients for s in task.specials if s.name == case.special):
         asked = _with_cotangents(task, asked, case.seed)
-    found = asked, expect(task.reference, asked), draw.sizes
+    found = asked, expect(task.reference, asked, task.unit), draw.sizes
     if not case.own:
         if len(task.prepared) >= REMEMBERED:
             task.prepared.clear()
@@ -178,15 +179,19 @@ def judge(task: Task, asked: Request, expected: Expectation, seen: Observation) 
     if seen.changed:
         i = seen.changed[0]
         return Finding("changed", f"It changes its input {task.arguments[i]}, which belongs to the caller.", argument=i)
-    for i, mismatch in gradient_mismatches(task, expected, seen):
+    for i, mismatch in gradient_mismatches(task, asked, expected, seen):
         return Finding("gradient", mismatch.sentence, ratio=mismatch.ratio, argument=i)
     return None
 
 
-def gradient_mismatches(task: Task, expected: Expectation, seen: Observation) -> Iterator[tuple[int, Mismatch]]:
+def gradient_mismatches(
+    task: Task, asked: Request, expected: Expectation, seen: Observation
+) -> Iterator[tuple[int, Mismatch]]:
     """The inputs whose gradient is wrong. The gradient is that of the outputs times fixed random numbers, summed."""
     for i, (want, tolerance) in enumerate(zip(expected.gradients, expected.gradient_tolerances, strict=True)):
         got = seen.gradients[i] if i < len(seen.gradients) else None
+        if task.arguments[i] in task.simplex and want is not None and getattr(got, "shape", None) == want.shape:
+            want, got = (_along_simplex(gradient, asked.inputs[i]) for gradient in (want, got))
         if want is not None and (
             found := compare_leaf(
                 got,
@@ -197,6 +202,20 @@ def gradient_mismatches(task: Task, expected: Expectation, seen: Observation) ->
             )
         ):
             yield i, found
+
+
+def _along_simplex(gradient: Any, rows: Any) -> Any:
+    """The part of a gradient that rows which sum to one can feel: adding a constant to all entries of one changes nothing.
+
+    Formulas that agree wherever rows sum to one, such as Σ min(a, c) and 1 − Σ max(a − c, 0), differ in just that.
+    """
+    import torch
+
+    on_it = (rows.sum(-1, keepdim=True) - 1).abs() < SIMPLEX
+    constant = on_it * gradient.mean(-1, keepdim=True)
+    left = gradient - constant
+    noise = 8 * torch.finfo(gradient.dtype).eps * constant.abs()  # what rounding leaves of a constant is nothing
+    return torch.where(left.abs() <= noise, torch.zeros_like(left), left)
 
 
 def _manners(answer: Answer, trials: list[Trial]) -> Iterator[Trial]:

@@ -62,6 +62,16 @@ def _changes_input(seen: Evidence) -> Explanation | None:
     return None
 
 
+def _overwrites_what_the_backward_pass_needs(seen: Evidence) -> Explanation | None:
+    crashes = [t.seen.crash for t in seen.failed if t.seen.crash]
+    if any("modified by an inplace operation" in crash.message for crash in crashes):
+        return (
+            "writes in place into a tensor that the backward pass needs",
+            "Which of your operators write into an array (+=, -=, [...] =, a name that ends in _)? What makes a new one?",
+        )
+    return None
+
+
 def _uses_random_state(seen: Evidence) -> Explanation | None:
     if "random" in _kinds(seen):
         return "touches the global random generator", "Does the formula have anything random in it?"
@@ -121,6 +131,12 @@ def _returns_wrong_type(seen: Evidence) -> Explanation | None:
     if not _kinds(seen) <= {"type", "count"}:
         return None
     got, want = trial.seen.value, trial.expected.value
+    if isinstance(got, tuple) and isinstance(want, tuple) and len(got) == len(want):
+        i = next((i for i, (g, w) in enumerate(zip(got, want, strict=True)) if _kind(g) != _kind(w)), 0)
+        return (
+            f"returns {_kind(got[i])} instead of {_kind(want[i])} as output {i + 1} of {len(want)}",
+            "What type does the task ask for, and which of your operators makes another one?",
+        )
     if isinstance(got, tuple) and isinstance(want, tuple):
         return (
             f"returns {len(got)} values instead of {len(want)}",
@@ -186,7 +202,7 @@ def _good_in_float32(task: Task, trial: Trial) -> bool:
     """Would this result be right if the inputs were float32?"""
     coarse = expect(task.reference, converted(trial.request, "float32"))
     return compare(trial.seen, coarse, precision(trial.request)) is None and not any(
-        True for _ in gradient_mismatches(task, coarse, trial.seen) if trial.request.cotangents
+        True for _ in gradient_mismatches(task, trial.request, coarse, trial.seen) if trial.request.cotangents
     )
 
 
@@ -262,6 +278,7 @@ def _common_factor(failed: list[Trial]) -> float | None:
 _RULES: tuple[Callable[[Evidence], Explanation | None], ...] = (
     _returns_nothing,
     _changes_input,
+    _overwrites_what_the_backward_pass_needs,
     _uses_random_state,
     _keeps_state,
     _raises_no_error,

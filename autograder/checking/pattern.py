@@ -20,6 +20,7 @@ from autograder.checking.task import Task
 
 ASK = "Which line of your code treats this case differently, or does not think of it?"
 ASK_BATCH = "Does any axis number count from the front instead of from the back?"
+SPECIAL = "for: "  # how the name of a task's special input begins as a feature
 LEAST_FAILED, LEAST_PASSED = 2, 4  # fewer inputs than that prove no pattern
 LUCKY = (
     0.1  # the share of the successes that may have the feature all the same: a slice of one entry hides many mistakes
@@ -43,6 +44,8 @@ def pattern(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
     likely = [feature for feature in first if feature in shared and luck[feature] <= allowed]
     if likely:
         feature = min(likely, key=luck.__getitem__)
+        if feature.startswith(SPECIAL):
+            return _special(failed.values())
         return f"is right except {feature}", ASK_BATCH if "batch ax" in feature else ASK
     return _special(failed.values())
 
@@ -64,8 +67,10 @@ def _features(task: Task, trial: Trial) -> Iterator[str]:
     """What can be said about one input, simple things first; each continues "is right except"."""
     yield from _of_the_case(trial)
     yield from _of_the_arguments(task, trial)
-    yield from _of_the_sizes(trial.sizes)
     yield from _of_the_values(task, trial)
+    if trial.case.special:
+        yield f"{SPECIAL}{trial.case.special}"
+    yield from _of_the_sizes(trial.sizes)
 
 
 def _of_the_case(trial: Trial) -> Iterator[str]:

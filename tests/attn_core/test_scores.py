@@ -170,8 +170,8 @@ def test_scores_name_the_argument_at_fault(function, name):
         "d_k is the number of features of a query and of a key."
     )
     assert message_of(ValueError, lambda: function(np.zeros(4), np.zeros((3, 4)))) == (
-        f"{name}: q has shape (4,), but it must be (..., n, d_k); n is the number of queries, "
-        "d_k is the number of features of a query and of a key."
+        f"{name}: q has shape (4,), but it must be (..., n, d_k); "
+        "n is the number of queries, or of source positions in a recurrent model, d_k is the number of features of a query and of a key."
     )
 
 

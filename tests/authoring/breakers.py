@@ -12,7 +12,7 @@ from autograder.authoring.build import planned
 from autograder.authoring.doctor import Rule
 from autograder.authoring.notebook import Notebook, dumps, read
 from autograder.authoring.rules import derived, exercises, imports, lectures, manifest, notebooks
-from autograder.curriculum import Tree, topics
+from autograder.curriculum import START, Tree, topics
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,33 @@ def cell(nb: Notebook, id: str) -> dict:
 # The manifest, and what it says is there
 
 
-@breaks(manifest.manifest, MANIFEST, "01_demo needs '09_later', which is not taught before")
+@breaks(manifest.manifest, MANIFEST, "01_demo needs '09_later', which is not taught before", also=(derived.tables,))
 def a_need_is_not_taught_before(tree: Tree) -> None:
     edit_manifest(tree, "needs = []", 'needs = ["09_later"]')
+
+
+@breaks(manifest.manifest, MANIFEST, "01_demo has plan 'year'", also=(derived.tables,))
+def a_plan_is_unknown(tree: Tree) -> None:
+    edit_manifest(tree, 'plan = "evening"', 'plan = "year"')
+
+
+@breaks(
+    manifest.manifest,
+    MANIFEST,
+    "01_demo is part of the plan 'evening', but 00_before, which it needs, is not",
+    also=(manifest.files, derived.tables),
+)
+def a_need_is_part_of_a_longer_plan(tree: Tree) -> None:
+    text = tree.manifest.read_text(encoding="utf-8").replace("needs = []", 'needs = ["00_before"]')
+    before = (
+        text.replace("01_demo", "00_before")
+        .replace("evening", "weekend")
+        .replace('needs = ["00_before"]', "needs = []")
+    )
+    for name in ("Q001", "C001", "C002", "demo.double", "demo.proof"):
+        before = before.replace(name, name.replace("0", "9").replace("demo", "before"))
+    tree.manifest.write_text(f"{before}\n{text}", encoding="utf-8")
+    topics.cache_clear()
 
 
 @breaks(manifest.manifest, MANIFEST, "01_demo has no sources yet")
@@ -104,6 +128,11 @@ def no_source_is_given(tree: Tree) -> None:
 @breaks(manifest.manifest, MANIFEST, "the claim C001 is named 2 times", also=(lectures.claims,))
 def a_claim_is_measured_and_stated(tree: Tree) -> None:
     edit_manifest(tree, 'stated = ["C002"]', 'stated = ["C002", "C001"]')
+
+
+@breaks(manifest.files, "notebooks/00_start.py", "the text of the start page is missing", also=(derived.tables,))
+def the_start_page_is_missing(tree: Tree) -> None:
+    tree.lecture_text(START.slug).unlink()
 
 
 @breaks(manifest.files, f"{LECTURE}.ipynb", "its lecture is missing", also=(derived.tables,))
@@ -156,7 +185,12 @@ def ids_of_the_notebook_are_random(tree: Tree) -> None:
     change(tree.solution(SLUG), lambda nb: cell(nb, "intro").update(id="b38afa1c"))
 
 
-@breaks(notebooks.agree, f"{LECTURE}.ipynb", "the text has 7 cells and the notebook 6", also=(lectures.claims,))
+@breaks(
+    notebooks.agree,
+    f"{LECTURE}.ipynb",
+    "the text has 7 cells and the notebook 6",
+    also=(lectures.claims, derived.tables),
+)
 def a_cell_of_the_notebook_is_missing(tree: Tree) -> None:
     change(tree.lecture(SLUG), lambda nb: nb["cells"].pop())
 
@@ -333,7 +367,12 @@ def a_module_has_no_layer(tree: Tree) -> None:
 
 @breaks(derived.tables, "README.md", "its generated table is not fresh")
 def the_topic_table_is_stale(tree: Tree) -> None:
-    edit_manifest(tree, "minutes = 5", "minutes = 7")
+    edit(tree.readme, "Twice as much", "Thrice as much")
+
+
+@breaks(derived.tables, "notebooks/00_start.py", "its generated table is not fresh", also=STALE)
+def the_questions_of_the_start_page_are_stale(tree: Tree) -> None:
+    edit(tree.lecture_text(START.slug), "| Q001 |", "| Q009 |")
 
 
 @breaks(derived.tables, "docs/claims.md", "its generated table is not fresh")

@@ -5,6 +5,7 @@
 from breakers import LECTURE, SOLUTION, breaks, change, edit_lecture, edit_manifest, edit_solution
 from demo_course import SLUG
 
+from autograder.authoring.doctor import Rule
 from autograder.authoring.rules import derived, exercises, lectures, tasks
 from autograder.checking import task as checking
 from autograder.curriculum import Tree
@@ -26,7 +27,7 @@ def a_question_is_missing(tree: Tree) -> None:
     edit_manifest(tree, '["Q001"]', '["Q001", "Q002"]')
 
 
-@breaks(lectures.questions, f"{LECTURE}.py", "the question Q003 is not in the manifest")
+@breaks(lectures.questions, f"{LECTURE}.py", "the question Q003 is not in the manifest", also=(derived.tables,))
 def a_question_is_unknown(tree: Tree) -> None:
     path = tree.lecture_text(SLUG)
     _, _, question = path.read_text().partition("# %% [markdown] question")
@@ -37,16 +38,16 @@ def a_question_is_unknown(tree: Tree) -> None:
     )
 
 
-def reshape(old: str, new: str, says: str) -> None:
+def reshape(old: str, new: str, says: str, also: tuple[Rule, ...] = ()) -> None:
     """Enter a way to spoil the shape of the question."""
 
-    @breaks(lectures.questions, f"{LECTURE}.py", f"the question Q001 {says}")
+    @breaks(lectures.questions, f"{LECTURE}.py", f"the question Q001 {says}", also)
     def a_question_is_out_of_shape(tree: Tree) -> None:
         edit_lecture(tree, old, new)
 
 
 reshape("# ### What", "# ## What", "does not begin with a level-3 heading (`### …`)")
-reshape('kind="explain"', 'kind="exlain"', "has kind 'exlain', expected one of explain, derive, implement, compute")
+reshape('kind="explain"', 'kind="exlain"', "has kind 'exlain', expected one of explain, derive", (derived.tables,))
 reshape("minutes=2", 'minutes="2"', "has minutes='2', expected a whole number")
 reshape("Hint 2 · insight", "Hint 2", "has the folds Hint 1 · direction, Hint 2, Sixty-second answer")
 reshape(

@@ -15,7 +15,7 @@ from autograder.authoring.rules import exercises
 from autograder.authoring.tables import write_tables
 from autograder.checking import task as checking
 from autograder.checking.task import Task, Written
-from autograder.curriculum import Tree, topics
+from autograder.curriculum import START, Tree, topics
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,6 +59,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     tree = plain_tree(tmp_path_factory.mktemp("healthy"))
     build(tree, SLUG)
     write_tables(tree)
+    build(tree, START.slug)
     release(tree, SLUG)
     shutil.rmtree(tree.course)
     return tree

@@ -11,6 +11,7 @@ TOPIC = Topic(
     slug="01_demo",
     title="Twice",
     minutes=5,
+    plan="evening",
     needs=(),
     questions=("Q001",),
     sources=(),

@@ -16,7 +16,7 @@ from autograder.curriculum import find_tree
 
 RIGHT_SEEDS = range(20)
 OTHER_SEEDS = range(1, 6)  # under which a wrong answer must be caught as well
-LEAST_RIGHT, LEAST_WRONG = 3, 8  # answers per task
+LEAST_RIGHT, LEAST_WRONG = 3, 10  # answers per task
 NAMED = 0.9  # the least share of wrong answers whose mistake is named
 
 TREE = find_tree()

@@ -48,12 +48,19 @@ def test_opposite_infinities_differ():
             torch.zeros(2),
             "The output is a NumPy float64 array of shape (2,), but a float32 tensor of shape (2,) is asked for.",
         ),
-        (2, 2.5, "The output is a int, but a float is asked for."),
+        (2, 2.5, "The output holds 2, where 2.5 is right."),
+        (True, 1.0, "The output is a bool, but a float is asked for."),
+        (2.0, 2, "The output is a float, but an int is asked for."),
     ],
 )
 def test_the_sentence_says_what_came_and_what_is_right(got, want, sentence):
     """These are what learners read, so they are pinned."""
     assert differ(got, want) == sentence
+
+
+def test_a_whole_number_is_a_float_too():
+    """In Python 0 is 0.0, and a function that returns either is right."""
+    assert differ(2, 2.0) is None
 
 
 def test_a_difference_within_the_tolerance_is_none_and_just_outside_is_one():

@@ -287,3 +287,40 @@ def test_shares_of_special_inputs_add_up():
     assert found.credit == 0.5
     assert "50% of the points" in found.headline
     assert report(TASK, Local(off(lambda x, y, s, mask: x.ndim == 1))).credit == 0
+
+
+def test_the_name_of_a_special_input_is_preferred_to_a_lucky_relation_of_sizes():
+    """Its author chose the name for what it holds; sizes in it are chance, or a consequence."""
+    task = new_task()
+
+    @task.special("an x of equal numbers")
+    def _(draw: Draw):
+        draw.size("n", 30, 40)  # longer than any other x, so "when n > 24" would fit as well
+        x = draw.array(..., "n")
+        return x * 0 + x[..., :1], draw.array(..., "m")
+
+    answer = off(lambda x, y, s, mask: x.shape[-1] > 24 and (x == x[..., :1]).all())
+    assert mistake_of(answer, task) == "is right on ordinary inputs, but not for: an x of equal numbers"
+
+
+def test_writing_in_place_into_what_the_backward_pass_needs_is_named():
+    """torch's error speaks of versions of variables; the mistake is an operator."""
+    task = Task(
+        "demo.exp", lambda x: x.exp(), "torch", hints=("a", "b", "c"), lecture="06_scaling#softmax", function="e"
+    )
+    task.inputs(lambda draw: (draw.array("n", "m"),))
+
+    def answer(x):
+        y = x.exp()
+        return y.mul_(1)  # exp keeps its result for the backward pass
+
+    assert mistake_of(answer, task) == "writes in place into a tensor that the backward pass needs"
+
+
+def test_an_entry_of_the_wrong_type_is_named_with_its_place():
+    """Two values came and two are asked for, so their number is not the mistake."""
+    task = Task(
+        "demo.two", lambda n: (n, 2 * n), "py", hints=("a", "b", "c"), lecture="06_scaling#softmax", function="t"
+    )
+    task.inputs(lambda draw: (draw.size("n", 1, 9),))
+    assert mistake_of(lambda n: (n, 2.0 * n), task) == "returns a float instead of an int as output 2 of 2"

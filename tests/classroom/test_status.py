@@ -40,7 +40,7 @@ def test_without_a_course_the_first_step_is_named(tree):
 def test_an_unknown_assignment_is_a_sentence(tree):
     """With the known ones, with and without a course."""
     for _ in range(2):
-        with pytest.raises(CurriculumError, match=r"There is no topic '07_nothing'. Known topics: 06_scaling"):
+        with pytest.raises(CurriculumError, match=r"There is no topic '07_nothing'. Known topics: 01_bottleneck"):
             list(show(tree, "07_nothing"))
         tree.course.mkdir(exist_ok=True)
 

@@ -12,6 +12,7 @@ from attn_core.lab.data.batches import Batch, batches, make_batch
 from attn_core.lab.data.dates import LOCALES, dates
 from attn_core.lab.data.names import names
 from attn_core.lab.data.pairs import Pair, symbols
+from attn_core.lab.data.reports import reports
 from attn_core.lab.data.vocabulary import END, PAD, START, Vocabulary
 
 __all__ = [
@@ -26,5 +27,7 @@ __all__ = [
     "dates",
     "make_batch",
     "names",
+    "reports",
+
     "symbols",
 ]

@@ -50,12 +50,8 @@ def lectures(tree: Tree) -> Iterator[tuple[Topic, Path, Notebook]]:
 
 
 def built(tree: Tree) -> Iterator[tuple[Topic, Path, Path, Notebook]]:
-    """Every readable lecture and solution: topic, text file, notebook file, notebook."""
-    for topic in tree.topics():
-        for text, path in (
-            (tree.lecture_text(topic.slug), tree.lecture(topic.slug)),
-            (tree.solution_text(topic.slug), tree.solution(topic.slug)),
-        ):
-            nb = stored(path)
-            if nb is not None:
-                yield topic, text, path, nb
+    """Every readable built notebook: topic, text file, notebook file, notebook."""
+    for topic, text, path in tree.texts():
+        nb = stored(path)
+        if nb is not None:
+            yield topic, text, path, nb

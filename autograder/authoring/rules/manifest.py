@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autograder.authoring.rules.base import Remark
-from autograder.curriculum import Tree
+from autograder.curriculum import PLANS, START, Tree
 
 SLUG = re.compile(r"^\d\d_[a-z][a-z0-9_]*$")
 TASK_ID = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
@@ -43,6 +43,16 @@ def manifest(tree: Tree) -> Iterator[Remark]:
                 yield remark(f"{topic.slug} has no {name} yet", f"Add its {name} to the manifest.")
         if topic.minutes < 1:
             yield remark(f"{topic.slug} takes {topic.minutes} minutes", "Say how long its lecture takes to read.")
+        if topic.plan not in PLANS:
+            yield remark(
+                f"{topic.slug} has plan {topic.plan!r}", f"Choose {', '.join(PLANS)}: the shortest it is part of."
+            )
+        for need in filter(before.__contains__, topic.needs):
+            if _rank(tree.topic(need).plan) > _rank(topic.plan):
+                cure = f"Put {need} into that plan too, or {topic.slug} into a longer one."
+                yield remark(
+                    f"{topic.slug} is part of the plan {topic.plan!r}, but {need}, which it needs, is not", cure
+                )
         for task in topic.tasks:
             if not TASK_ID.match(task.id):
                 yield remark(
@@ -62,8 +72,16 @@ def manifest(tree: Tree) -> Iterator[Remark]:
                 yield remark(f"the {what} {id} is named {count} times", "Keep it in the one topic that it belongs to.")
 
 
+def _rank(plan: str) -> int:
+    return PLANS.index(plan) if plan in PLANS else len(PLANS)
+
+
 def files(tree: Tree) -> Iterator[Remark]:
-    """Every topic has its files, and every file belongs to a topic."""
+    """The start page is there, every topic has its files, and every file belongs to a topic."""
+    for what, path in (("text", tree.lecture_text(START.slug)), ("notebook", tree.lecture(START.slug))):
+        if not path.is_file():
+            cure = "Restore it from git." if what == "text" else f"Run `attn build {START.slug}`."
+            yield Remark("tree", tree.shown(path), f"the {what} of the start page is missing", cure)
     for topic in tree.topics():
         for what, path in tree.files(topic.slug).items():
             if not path.exists() or (path.is_dir() and not any(path.iterdir())):
@@ -75,7 +93,7 @@ def files(tree: Tree) -> Iterator[Remark]:
                 if path != notebook:
                     cure = "Move it out: nbgrader hands everything in this folder to the learners."
                     yield Remark("tree", tree.shown(path), "it lies beside the notebook of an assignment", cure)
-    slugs = {topic.slug for topic in tree.topics()}
+    slugs = {START.slug, *(topic.slug for topic in tree.topics())}
     for home, nothing_else in tree.homes().items():
         for path in _entries(home):
             name = path.name.partition(".")[0]

@@ -20,25 +20,21 @@ EMPTY_ALT = re.compile(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")")
 
 def agree(tree: Tree) -> Iterator[Remark]:
     """Text and notebook agree: code, Markdown, metadata and ids."""
-    for topic in tree.topics():
+    for topic, text, path in tree.texts():
+        if not text.is_file() or not path.is_file():
+            continue  # the rule `tree` says so
         cure = f"Run `attn build {topic.slug}` (or `attn build --pull NOTEBOOK` if the notebook has the newer edit)."
-        for text, path in (
-            (tree.lecture_text(topic.slug), tree.lecture(topic.slug)),
-            (tree.solution_text(topic.slug), tree.solution(topic.slug)),
-        ):
-            if not text.is_file() or not path.is_file():
-                continue  # the rule `tree` says so
-            try:
-                expected = planned(tree, topic, text)
-            except CurriculumError as error:
-                yield Remark("built", tree.shown(text), str(error), "Mend the header of that cell.")
-                continue
-            try:
-                problem = difference(expected, read(path))
-            except CurriculumError as error:
-                problem = str(error)
-            if problem:
-                yield Remark("built", tree.shown(path), f"it is not what {tree.shown(text)} says: {problem}", cure)
+        try:
+            expected = planned(tree, topic, text)
+        except CurriculumError as error:
+            yield Remark("built", tree.shown(text), str(error), "Mend the header of that cell.")
+            continue
+        try:
+            problem = difference(expected, read(path))
+        except CurriculumError as error:
+            problem = str(error)
+        if problem:
+            yield Remark("built", tree.shown(path), f"it is not what {tree.shown(text)} says: {problem}", cure)
 
 
 def executed(tree: Tree) -> Iterator[Remark]:
@@ -79,9 +75,7 @@ def machine_paths(tree: Tree) -> Iterator[Remark]:
                     problem = f"cell {cell['id']!r} prints {found.group()!r}, which is different on every machine"
                     cure = f"Print something stable in {tree.shown(text)} and run `attn build {topic.slug}`."
                     yield Remark("paths", tree.shown(path), problem, cure)
-    pages = [tree.readme, *sorted(tree.claims_page.parent.glob("*.md"))]
-    for topic in tree.topics():
-        pages += [tree.lecture_text(topic.slug), tree.solution_text(topic.slug)]
+    pages = [tree.readme, *sorted(tree.claims_page.parent.glob("*.md")), *(text for _, text, _ in tree.texts())]
     for page in filter(Path.is_file, pages):
         for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
             found = MACHINE_PATH.search(line)
