@@ -90,8 +90,7 @@ for ax, order in zip(axes, ([0, 1, 2], [2, 1, 0]), strict=True):
 axes[0].set_title("weights of one decoder step")
 axes[1].set_title("the same words, turned round")
 show(
-    fig,
-    "Two heat maps of four scores. Dot, general and concat give each word the same weight in both orders; location keeps 0.74 on the first place.",
+    fig, "Weights by four scores, words in two orders: dot, general, concat follow the word; location keeps its place."
 )
 
 # %% [markdown] claims="C133"
