@@ -45,7 +45,7 @@
 # %% [markdown]
 # ## Four weeks
 #
-# All lectures, all assignments, an hour a day. Come back to the questions of a lecture 3, 7, 14 and 21 days after you read it, and
+# All lectures and all assignments, half an hour on most days. Come back to the questions of a lecture 3, 7, 14 and 21 days after you read it, and
 # answer those first that you missed the last time: what one forgets and finds again is what stays.
 #
 # <!-- month:begin -->

@@ -113,7 +113,8 @@ def slider(draw: Callable[[float], "Figure"], name: str, values: Sequence[float]
 
     def redraw(_change: object = None) -> None:
         text = alt(choice.value)
-        picture.value = f'<img alt="{escape(text)}" src="data:{PNG};base64,{_png(draw(choice.value), text)}">'
+        data = f"data:{PNG};base64,{_png(draw(choice.value), text)}"
+        picture.value = f'<img alt="{escape(text)}" style="max-width: 100%" src="{data}">'  # or a narrow page cuts it off
 
     redraw()
     choice.observe(redraw, names="value")
