@@ -65,12 +65,19 @@ np.set_printoptions(precision=3, suppress=True)
 
 # %% tags=["nbval-ignore-output"]
 LOCALES = ("en", "de", "fr", "it", "es", "hu")
-train, test = dates(6400, seed=1, locales=LOCALES), dates(500, seed=2, locales=LOCALES)
+train = dates(6400, seed=1, locales=LOCALES)
+in_training = {pair.source for pair in train}
+drawn = dates(510, seed=2, locales=LOCALES)
+test = [pair for pair in drawn if pair.source not in in_training][:500]
 for pair in train[:5]:
     print(f"{''.join(pair.source):32} → {''.join(pair.target)}")
 print(
-    len({"".join(p.source) for p in test} & {"".join(p.source) for p in train}), "of 500 test sources occur in training"
+    sum(p.source in in_training for p in drawn),
+    "of",
+    len(drawn),
+    "drawn for the test occur in training and are dropped",
 )
+assert len(test) == 500
 
 # %% [markdown]
 # | letter | shape | meaning | paper |
@@ -258,7 +265,7 @@ assert late.sum(-1)[1] < 0.999
 #
 # **Red flag:** multiplying the weights by the mask. The rows then sum to less than one, as measured above.
 #
-# **Follow-up:** all sentences have the same length. Which lines can go? (The mask's two; the softmax axis stays.)
+# **Follow-up:** all sentences have the same length. Which lines can go? (The line `real` and, in the next, `masked_fill` and `nan_to_num`; the softmax axis stays.)
 
 # %% [markdown] claims="C205"
 # **C205 · true.** *“matmul(query, enc.T) gives weights [1, n], then the context is [1, dim].”* For one sentence without
@@ -286,7 +293,18 @@ claim("C205", abs(right - wrong).max(), at_least=0.1, what="3-D with .T: no erro
 #
 # **Why does the previous state ask?** Because $s_i$ is *made from* $c_i$. If $s_i$ were also the query for $c_i$, each
 # would need the other first. So $s_{i-1}$ asks, $c_i$ answers, $s_i$ follows. Luong's decoder breaks the circle at the
-# other end: it makes $s_i$ without $c_i$, asks with it, and uses the context for the output only.
+# other end: it makes $s_i$ without $c_i$, asks with it, and uses the context for the output (and, with input feeding, for
+# the next step) only.
+#
+# **The cell**, with $x=[y_{i-1}\,;c_i]$ and $s=s_{i-1}$, as `torch.nn.GRUCell` computes it. Its weights have $3d_s$ rows: the
+# reset gate $r$ first, then the update gate $z$, then the candidate $\tilde s$.
+#
+# $$r=\sigma(W_{ir}x+b_{ir}+W_{hr}s+b_{hr}),\qquad z=\sigma(W_{iz}x+b_{iz}+W_{hz}s+b_{hz}),$$
+# $$\tilde s=\tanh\!\big(W_{ic}x+b_{ic}+r\odot(W_{hc}s+b_{hc})\big),$$
+# $$s_i=(1-z)\odot\tilde s+z\odot s .$$
+#
+# The reset gate acts on the old state's share of the candidate, not on $x$. The paper resets $s$ *before* the
+# product with $W_{hc}$, torch *after* it, bias included; and the paper's update gate is torch's $1-z$. Mind which one is meant.
 #
 # The order can be seen in the gradients: what depends on what, within one call?
 
@@ -382,7 +400,7 @@ def bahdanau_step(d, y, memory):
 
 
 def luong_step(d, y, memory):
-    """Update, then attend: the new state asks, and the context serves the output only."""
+    """Update, then attend: the new state asks, and the context serves the output (and, with input feeding, the next step)."""
     memory = memory._replace(s=d.update(y, torch.zeros_like(y), memory.s))  # s_i without c_i
     context, _ = d.attend(memory)  # s_i asks
     return d.readout(y, context, memory.s), memory
@@ -786,8 +804,7 @@ show(fig, "Four heat maps, English columns and French rows: Afrique looks at Afr
      "the order is reversed. In some maps a row looks at the neighbour instead.")  # fmt: skip
 
 # %% [markdown]
-# Not every row is as a linguist would draw it: “Arabie” looks at both words, and with another seed “Macédoine” may look at
-# “North”. In a name of two words either annotation knows both. The translation is right all the same. So: **a right answer does not make the alignment right, and
+# Not every row is as a linguist would draw it: “Arabie” looks at both words. In a name of two words either annotation knows both. The translation is right all the same. So: **a right answer does not make the alignment right, and
 # the alignment is not the reason for the answer** (lecture 26 returns to that).
 
 # %% [markdown]
@@ -912,7 +929,7 @@ claim("C064", counts[False] / counts[True], 21.65, 0.05, what="all 30 steps, wit
 # - **Parameters** $d_ad_s+d_ad_h+d_a=d_a(d_s+d_h+1)$; 786,944 for $d_s=d_a=512$, $d_h=1024$. Biases, if any, add up to $d_a$ that
 #   matter (two of them inside one tanh are one).
 # - **Once per sentence**: $nd_ad_h$. **Per step**: $d_ad_s+nd_a$. For $n=40$, $m=30$: 29.5 million multiply-adds with the cache,
-#   637 million without (counted above, by formula and by torch).
+#   638 million without (counted above, by formula and by torch).
 # - **Activations**: $m\,n\,d_a$ hidden units against $m\,n$ scores of a dot product: $d_a$ times more, 64 times at $d_a=64$. All
 #   pairs at once cannot be one matrix product, since the tanh stands between the sum and $v_a$.
 # - The cache is **exact** and must stay in the graph in training, or $U_a$ does not learn. It must be recomputed when $U_a$
@@ -980,7 +997,7 @@ claim("C064", counts[False] / counts[True], 21.65, 0.05, what="all 30 steps, wit
 #
 # **Red flag:** "the context is concatenated to the output". It is, but a state that never gets it cannot remember what was read.
 #
-# **Follow-up:** derive $\partial c_i/\partial e_{ij}$. When is it zero? (When $a_{ij}=0$, or $h_j=c_i$: one position has all the weight.)
+# **Follow-up:** derive $\partial c_i/\partial e_{ij}$. When is it zero? (When $a_{ij}=0$, or $h_j=c_i$: for instance when $j$ has all the weight, or all annotations are equal.)
 
 # %% [markdown]
 # The formula of the last fold, checked: the derivative of the context by a score is $a_{ij}(h_j-c_i)$.

@@ -318,9 +318,10 @@ assert np.mean([c.repetition for c in after["both"]]) < 0.6 * np.mean([c.repetit
 # taught with the true previous words, so cross-entropy alone makes the term worth learning. A summarizer with a large state repeats mostly when
 # it writes by itself; while it is being taught, little is wrong, and only an extra loss makes the term pay.
 #
-# **The fourth row** repeats no less than the third, with these three seeds. What the loss adds is cleaner reading (the overlap per step falls to a
-# third, table further down), and safety: set `SEEDS = (3, 4, 5)` and run the page again. With some seeds the term alone is only half learned after
-# 50 steps, and the loss gets it there. Both together is what worked in both settings.
+# **The fourth row** repeats no less than the third, with these three seeds. It leaves out less on average, though not with every seed: when this page
+# was built, omission went from 17, 11, 8 % to 8, 9, 11 %. Three seeds that differ so much prove little. What the loss surely adds is cleaner reading
+# (the overlap per step falls to a third, table further down), and safety: set `SEEDS = (3, 4, 5)` and run the page again. With some seeds the term
+# alone is only half learned after 50 steps, and the loss gets it there. Both together is what worked in both settings.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -336,7 +337,8 @@ def suits(pair):
     return len(pair.target) == 6 and tuple(cured) == pair.target and len(facts_of(plain)) > len({*facts_of(plain)})
 
 
-example = next(pair for pair in TEST if suits(pair))
+three_facts = [pair for pair in TEST if len(pair.target) == 6]
+example = next(filter(suits, three_facts), three_facts[0])  # the first one, should a training on your machine suit none
 print("source:", *example.source, "\ntruth: ", *example.target)
 
 # %% tags=["nbval-ignore-output"]
@@ -371,7 +373,8 @@ show(
 
 # %% tags=["nbval-ignore-output"]
 def one_step(t, name="neither", ax=None):
-    """Weights, coverage and overlap of step t."""
+    """Weights, coverage and overlap of step t; on its own with room for the coverage of the last step."""
+    top = 3 if ax is None else 1.3
     ax = ax or plt.subplots(figsize=(8.5, 3))[1]
     words, weights = read_out(models[name][0], example)
     t = min(int(t), len(words) - 1)
@@ -384,7 +387,7 @@ def one_step(t, name="neither", ax=None):
     )
     ax.set_xticks(places, example.source, rotation=45)
     ax.set(
-        ylim=(0, 3),
+        ylim=(0, top),
         ylabel="attention",
         title=f"{name}, step {t} says “{words[t]}”: overlap {np.minimum(a, c).sum():.2f}",
     )
@@ -459,8 +462,9 @@ assert np.min(gaps) > -1e-12
 # %% [markdown] claims="C207"
 # **C207 · imprecise.** *“The coverage loss fights omission and spreads the attention.”* It fights repetition. Per step it lies between 0 and 1
 # and sees overlap only: 4 of 8 positions read once each cost 0, the other four may stay unread for ever. Nor does it spread: spreading
-# overlaps with itself at the next step. Where omission falls, as above, it falls *because* repetition does: the steps that were wasted on old
-# places now go to new ones.
+# overlaps with itself at the next step. Where omission falls, repetition often falls too, since wasted steps become free; but not only
+# then: compare the third row with the fourth of the table under "Each alone, and both". When this page was built, seed 0 left out less with
+# the loss, and repeated no less.
 
 # %%
 claim("C207", overlaps(skipping).sum(), 0, what="4 of 8 positions once each: sum of overlaps")
@@ -569,7 +573,7 @@ assert read["score + doubly stochastic"][2] > read["score only"][2]
 #     c = weights.cumsum(1) - weights                                  # the current step is not in it
 #     overlap = torch.minimum(weights, c).sum(-1)                      # (B, T), each in [0, 1]
 #     real = torch.arange(weights.shape[1]) < steps[:, None]           # padding is no repetition
-#     return torch.where(real, overlap, 0).sum(1) / steps
+#     return torch.where(real, overlap, 0).sum(1) / steps              # not overlap * real: 0 · ∞ is NaN
 # ```
 # - **Bounds.** $\min(a,c)\le a$ and $\sum_ia_i=1$, so each step costs at most 1; the first costs 0.
 # - **Zero** if and only if no position gets weight at two different steps. Hence 4 of 8 positions once each: 0. Omission is free.
@@ -599,8 +603,8 @@ assert read["score + doubly stochastic"][2] > read["score only"][2]
 # %% [markdown]
 # **Three more that interviewers ask here**, with the answer in a line each.
 #
-# - *The target is twice as long as the source. What is the least coverage loss?* $T-n$ in sum over the steps, half of the maximum: use a fertility
-#   instead of 1, or leave the loss away.
+# - *The target is twice as long as the source. What is the least coverage loss?* $T-n$ in sum over the steps, about half of the maximum, which is
+#   $T-1$ (the first step is free): use a fertility instead of 1, or leave the loss away.
 # - *Where would you put coverage in a Transformer decoder?* There is no single alignment: many heads in many layers, all steps in parallel during
 #   training. One may sum the weights of one chosen head with an exclusive cumulative sum; most systems instead forbid repeated n-grams
 #   when decoding.
@@ -611,8 +615,8 @@ assert read["score + doubly stochastic"][2] > read["score only"][2]
 # ## What coverage cannot fix
 #
 # **Two limits, measured.** First: coverage counts *positions*, not facts. If the source says a fact twice, reading one mention leaves the other at
-# zero, and it looks new. Second: it is one memory among others. Give the decoder its state back, and the plain model does most of the work
-# without coverage.
+# zero, and it looks new. Second: it is one memory among others. Give the decoder its state back, train it as above (100 steps, then 50 more, with
+# both or with neither), and the plain model does most of the work without coverage.
 
 # %% tags=["nbval-ignore-output"]
 once = [pair for pair in TEST if len(facts_of(pair.source)) == len(facts_of(pair.target))]
@@ -622,13 +626,20 @@ print("with both, three seeds: repetition where the source says each fact once "
 print("                                  where the source says one of them twice", *(f"{r:.0%}" for r in said_twice))
 assert all(a < b for a, b in zip(said_once, said_twice, strict=True))
 
-remembering = [judge(train(new_model(seed, CoverageDecoder), seed, 150)) for seed in SEEDS]
-print("\nplain model with its memory, 150 steps: repetition", *(f"{c.repetition:.0%}" for c in remembering), end="; ")
-print("omission", *(f"{c.omission:.0%}" for c in remembering))
+remembering = [train(new_model(seed, CoverageDecoder), seed, steps=100) for seed in SEEDS]
+print("\nwith its memory intact:")
+left_out = {}
+for name in ("neither", "both"):
+    counts = [judge(go_on(model, seed, *WAYS[name])) for model, seed in zip(remembering, SEEDS, strict=True)]
+    left_out[name] = np.mean([c.omission for c in counts])
+    repeated, omitted = (" ".join(f"{getattr(c, rate):4.0%}" for c in counts) for rate in ("repetition", "omission"))
+    print(f"{name:8} repetition {repeated}   omission {omitted}")
+assert left_out["both"] < 0.8 * left_out["neither"]
 
 # %% [markdown]
-# So do not sell coverage as *the* cure. It is a cheap memory of where one has read. It helps most where the decoder's own memory is short for
-# the length of the text, and least where one thing stands in many places.
+# With its memory intact, the plain decoder repeats little, and coverage no longer changes that; but it halves what is left out, about, with each of
+# these seeds. So do not sell coverage as *the* cure for repetition. It is a cheap memory of where one has read: what it adds depends on what the
+# decoder remembers by itself, and it helps least where one thing stands in many places.
 
 # %% [markdown]
 # ## Pitfalls
@@ -701,7 +712,8 @@ assert full[0, 0].any()
 #    ([What the loss does not punish](#What-the-loss-does-not-punish), C207).
 # 4. Totals of one are the doubly stochastic penalty's idea; it suits translation, not summaries
 #    ([Doubly stochastic attention](#Doubly-stochastic-attention), C208).
-# 5. It remembers positions, not facts, and competes with the decoder's own memory ([What coverage cannot fix](#What-coverage-cannot-fix)).
+# 5. It remembers positions, not facts. Where the decoder's own memory is intact, it changes repetition no more, but about halves omission
+#    ([What coverage cannot fix](#What-coverage-cannot-fix)).
 
 # %% [markdown]
 # ## Cheat sheet
@@ -712,7 +724,7 @@ assert full[0, 0].any()
 # | coverage score | $v^\top\tanh(W_hh_i+W_ss_t+w_cc_{t,i}+b)$ | one more feature per position | "it subtracts": the sign is learned |
 # | coverage loss | $\sum_i\min(a_{t,i},c_{t,i})\in[0,1]$ | overlap of now and before | "it makes all positions be read" (C207) |
 # | skipping | 4 of 8 once each: 0 | omission is free | "low loss, complete summary" |
-# | uniform 8 × 8 | totals 1, cost 7 | even reading is the worst | "it pushes totals to one" (C208) |
+# | uniform 8 × 8 | totals 1, cost 7 | even reading costs the maximum, like staring at one place | "it pushes totals to one" (C208) |
 # | bound | $\sum_t\min(a_t,c_t)\ge S-1$; sum $\ge T-n$ | too much costs, too little does not | expecting zero when $T>n$ |
 # | doubly stochastic | $\sum_i(1-\sum_ta_{t,i})^2$ | every column sums to one as well | using it where most must be left out |
 # | repetition rate | repeated n-grams / all n-grams | needs no truth | reported without omission |

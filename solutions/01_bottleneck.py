@@ -13,7 +13,8 @@
 #
 # **Conventions.** Batches come first: `B` sequences, padded on the right to `T` steps. `lengths` of shape `(B,)`, int64, says how many
 # steps of each sequence are real, 1 ≤ length ≤ T; what stands behind them may be any finite number and must not matter. Keep the dtype
-# of your inputs (float32 and float64 both occur), and never modify them. You need not check shapes.
+# of your inputs (float32 and float64 both occur), and never modify them. Gradients have to flow through: `last_state` and `attend` are
+# checked for them too. You need not check shapes.
 
 # %% locked="setup"
 import numpy as np
@@ -78,7 +79,7 @@ check("bottleneck.last_state", last_state)
 # weights `(B, T)`, in this order.
 #
 # - The weight of a step behind the length is exactly 0; those of the real steps sum to one.
-# - Scores of any size must do no harm, whether they belong to real steps or to padding.
+# - Finite scores of any size must do no harm; those of padding may even overflow to ±∞.
 #
 # By hand, with H = 1: `h = [[[0], [1], [7]]]`, `query = [[ln 3]]`, lengths `[2]` gives the scores 0 and ln 3, the weights
 # `[[0.25, 0.75, 0]]` and the context `[[0.75]]`.

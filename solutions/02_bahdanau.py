@@ -57,6 +57,7 @@ check("bahdanau.scores", additive_scores)
 #
 # - Return the context $c_b = \sum_j a_{bj} h_{bj}$ of shape $(B, d_h)$ **and** the weights of shape $(B, n)$, in this order.
 # - The weights of the real positions sum to one; padding gets exactly 0.
+# - A real position may score anything finite, $-10^{12}$ as well.
 # - A sentence of length 0 gets zero weights and a zero context, and its gradients are finite.
 #
 # By hand: with `v_a = [0]` all scores are equal. Then `H = [[[2], [4], [9]]]` and `lengths = [2]` give the context `[[3]]` and
@@ -124,6 +125,8 @@ check("bahdanau.decoder_step", decoder_step)
 # 1. the number of parameters of the score ($W_a$, $U_a$, $v_a$; no biases);
 # 2. the multiply-adds of **all scores** for $m$ decoder steps over $n$ source positions. A matrix of $a$ rows and $b$ columns
 #    times a vector costs $ab$ multiply-adds; sums, tanh and softmax count nothing, nor does the context.
+#
+# Both are exact, however large the sizes.
 #
 # With `cached=True` the products $U_a h_j$ are computed once for the whole sentence, otherwise anew at every step.
 #

@@ -13,7 +13,7 @@
 #
 # **Conventions.** All arrays are torch tensors, and gradients must reach every floating input. `h` holds one decoder state per
 # sentence, `(B, d_t)`; `H` all source states, `(B, n, d_s)`; `lengths` (int64) says how many of the n positions are words.
-# Padding holds any numbers, gets a weight of exactly 0, and must not change anything. A length may be 0: then all weights and
+# Padding holds any finite numbers, gets a weight of exactly 0, and must not change anything. A length may be 0: then all weights and
 # the context are zero, and gradients stay finite. Keep the dtype (float32 and float64 both occur), never modify your inputs.
 
 # %% locked="setup"
@@ -35,7 +35,7 @@ from autograder import check, hint
 # | `"concat"` | vᵀ tanh(W [h ; h_s]) | `(d_a, d_t + d_s)` | `(d_a,)` |
 #
 # Any other kind raises a `ValueError` whose message contains that kind. A W or v that the kind needs and that is `None`
-# raises a `ValueError` whose message contains its name.
+# raises a `ValueError` whose message contains its name; if both are missing, W is the one to name.
 #
 # By hand: `h = [[1, 2]]`, `H = [[[3, 4], [5, 6]]]` has the dot scores `[[11, 17]]`; with `W = [[2, 0], [0, 1]]` the general ones are
 # `[[14, 22]]`; with `W = [[0, 0, 1, 0]]`, `v = [2]` the concat ones are `[[2 tanh 3, 2 tanh 5]]`.
@@ -143,7 +143,7 @@ check("luong.decoder_step", decoder_step)
 # `local_p_attention(h, H, W_p, v_p, D, lengths)` takes h `(B, d)`, H `(B, n, d)`, W_p `(d_p, d)`, v_p `(d_p,)`, a whole number D ≥ 1, and
 # returns `context (B, d), weights (B, n), p (B,)`. With S = lengths[b]:
 #
-# 1. p = S · sigmoid(v_pᵀ tanh(W_p h)), a real number; positions s count from 0;
+# 1. p = S · sigmoid(v_pᵀ tanh(W_p h)), a real number, so length 0 gives p = 0; positions s count from 0;
 # 2. the window holds the positions with |s − p| ≤ D (both ends belong to it) and s < S;
 # 3. softmax of the dot scores h · h_s over the window, zeros elsewhere;
 # 4. times exp(−(s − p)² / (2σ²)) with σ = D/2, and **not** normalised again;

@@ -113,8 +113,9 @@ def slider(draw: Callable[[float], "Figure"], name: str, values: Sequence[float]
 
     def redraw(_change: object = None) -> None:
         text = alt(choice.value)
-        data = f"data:{PNG};base64,{_png(draw(choice.value), text)}"
-        picture.value = f'<img alt="{escape(text)}" style="max-width: 100%" src="{data}">'  # or a narrow page cuts it off
+        source = f"data:{PNG};base64,{_png(draw(choice.value), text)}"
+        # max-width, or a narrow page cuts the figure off
+        picture.value = f'<img alt="{escape(text)}" style="max-width: 100%" src="{source}">'
 
     redraw()
     choice.observe(redraw, names="value")

@@ -65,7 +65,8 @@ def coverage_loss(weights: Array, steps: Array) -> Array:
     """
     xp = check_arguments("coverage_loss", weights=(weights, "... T n"))
     real = _real_steps("coverage_loss", xp, weights, steps)  # (..., T)
-    overlap = xp.sum(xp.minimum(weights, coverage_vectors(weights)), axis=-1)  # (..., T)
+    kept = xp.where(real[..., None], weights, xp.zeros_like(weights))  # first: sums of what lies behind may overflow
+    overlap = xp.sum(xp.minimum(kept, coverage_vectors(kept)), axis=-1)  # (..., T)
     return xp.sum(xp.where(real, overlap, xp.zeros_like(overlap)), axis=-1) / xp.astype(steps, weights.dtype)
 
 

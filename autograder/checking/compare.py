@@ -29,6 +29,9 @@ EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64":
 FLOOR = {"float16": 5e-3, "bfloat16": 3e-2, "float32": 1e-4, "float64": 1e-9}  # relative to the largest expected value
 FAR = 100.0  # beyond so many times a rough tolerance the exact one is not computed
 PERTURBATIONS = 3  # how many rounding-sized moves of the inputs are tried
+LOG_SUM_EXP = 4.0  # a softmax by way of its log-sum-exp loses so many units of the last digit of the largest score
+MOST_SLACK = 0.05  # a weight of 0 instead of 1 is a mistake, however large the scores are
+GRADIENTS = 2.0  # a backward pass through another right formula, such as a log-sum-exp, rounds so many times as much
 
 
 @dataclass(frozen=True)
@@ -88,13 +91,19 @@ def precision(request: Request) -> str:
     return next((name for name in EPS if name in names), "float64")
 
 
-def expect(function: Callable[..., Any], request: Request, unit: float = 0.0) -> Expectation:
+def expect(
+    function: Callable[..., Any], request: Request, unit: float = 0.0, scores: Callable[..., Any] | None = None
+) -> Expectation:
     """What `function`, taken as right, gives for this request: computed in float64, with its tolerances.
 
-    Rounding is counted on results as large as `unit` at least: 1 − 0.3 − 0.7 is not 0 to the last digit.
+    Rounding is counted on results as large as `unit` at least: 1 − 0.3 − 0.7 is not 0 to the last digit. Where a
+    softmax is taken of `scores(*inputs)`, the rounding of a log-sum-exp of them is allowed.
     """
     exact = observe(function, converted(request, "float64"))
-    return _bounded(exact, request, _Spread(function, request, lambda: observe(function, request)), unit)
+    largest = 0.0
+    if scores is not None:
+        largest = _scale(leaves_of(observe(scores, replace(converted(request, "float64"), cotangents=())).value))
+    return _bounded(exact, request, _Spread(function, request, lambda: observe(function, request)), unit, largest)
 
 
 def imitate(function: Callable[..., Any], request: Request) -> Expectation:
@@ -107,18 +116,21 @@ def imitate(function: Callable[..., Any], request: Request) -> Expectation:
     return _bounded(own, request, other)
 
 
-def _bounded(answer: Observation, request: Request, spread: _Spread, unit: float = 0.0) -> Expectation:
+def _bounded(
+    answer: Observation, request: Request, spread: _Spread, unit: float = 0.0, largest: float = 0.0
+) -> Expectation:
     if answer.crash:
         return Expectation(crash=answer.crash)
     name = precision(request)
     values, gradients = leaves_of(answer.value), answer.gradients
     size = _scale(gradients)
+    slack = min(LOG_SUM_EXP * EPS[name] * largest, MOST_SLACK)  # relative to a weight, and so to what is mixed with it
 
     def of_value(leaf: Any, i: int) -> Tolerance:
         if not (is_float_array(leaf) or isinstance(leaf, float)):
             return Tolerance(0.0)
         return Tolerance(
-            2 * FLOOR[name] * max(_scale([leaf]), unit),
+            (2 * FLOOR[name] + slack) * max(_scale([leaf]), unit),
             lambda calls: spread.around(leaf, lambda seen: _item(leaves_of(seen.value), i), calls),
         )
 
@@ -126,14 +138,14 @@ def _bounded(answer: Observation, request: Request, spread: _Spread, unit: float
         if leaf is None:
             return Tolerance(0.0)
         return Tolerance(
-            2 * FLOOR[name] * size,
-            lambda calls: noise(i) + spread.around(leaf, lambda seen: _item(seen.gradients, i), calls),
+            (2 * FLOOR[name] + slack) * size,
+            lambda calls: noise(i) + GRADIENTS * spread.around(leaf, lambda seen: _item(seen.gradients, i), calls),
         )
 
     def noise(i: int) -> float:
         """A gradient below this changes no digit of the output when the whole input moves: saturation leaves such."""
-        moved = _scale(request.cotangents) * _scale(values)
-        return 4 * EPS[name] * moved / max(_scale([request.inputs[i]]), 1e-30)
+        moved, size = _scale(request.cotangents) * _scale(values), _scale([request.inputs[i]])
+        return (4 * EPS[name] + slack * largest) * moved / size if size > 0 else 0.0  # zeros do not move
 
     return Expectation(
         answer.value,
@@ -257,6 +269,10 @@ def compare_leaf(got: Any, want: Any, tolerance: Tolerance, where: str, dtype: s
         return found
     if _family(want) in ("none", "str"):
         return None if got == want else Mismatch("value", f"{where} is {got!r}, where {want!r} is right.")
+    if type(got) is int and type(want) is int:  # to the last digit: float64 has only 53 bits
+        if got == want:
+            return None
+        return Mismatch("value", f"{where} is {got}, where {want} is right.", _ratio(numpy64(got), numpy64(want), 0.0))
     wrong_dtype = _compare_dtype(got, want, where, dtype)
     if wrong_dtype and not _finer(got, want, dtype):
         return wrong_dtype  # a coarser one explains wrong digits; after a finer one the digits still count
@@ -281,7 +297,8 @@ def _compare_numbers(
         return None
     at = tuple(int(i) for i in np.unravel_index(int(gap.argmax()), gap.shape))
     close = f" (off by {gap[at]:.1e}; {tolerance.full:.1e} is allowed)" if gap[at] < 1e-3 * abs(y[at]) else ""
-    sentence = f"{where} holds {x[at]:.6g}{_at(at)}, where {y[at]:.6g} is right{close}."
+    digits = 6 if f"{x[at]:.6g}" != f"{y[at]:.6g}" else 17
+    sentence = f"{where} holds {x[at]:.{digits}g}{_at(at)}, where {y[at]:.{digits}g} is right{close}."
     return Mismatch("value", sentence, _ratio(x, y, tolerance.rough))
 
 

@@ -187,13 +187,21 @@ def _example(task: Task, trial: Trial, finding: Finding) -> Example | None:
         or not trial.expected.value_tolerances
     ):
         return None
-    inputs = tuple(zip(task.arguments, (show(x) for x in trial.request.inputs), strict=False))
+    inputs = tuple(zip(task.arguments, (_handed_over(x, trial) for x in trial.request.inputs), strict=False))
     if finding.kind == "gradient" and finding.argument is not None:
         name, i = task.arguments[finding.argument], finding.argument
         got, want = trial.seen.gradients[i], trial.expected.gradients[i]
         return Example(inputs, f"a gradient for {name} of {show(got)}", f"{show(want)}")
-    got_text = "an error" if trial.seen.crash else show(trial.seen.value)
-    return Example(inputs, got_text, show(trial.expected.value))
+    got, want = trial.seen.value, trial.expected.value
+    if isinstance(got, float) and isinstance(want, float) and show(got) == show(want):
+        return Example(inputs, repr(got), repr(want))  # the difference lies in later digits
+    return Example(inputs, "an error" if trial.seen.crash else show(got), show(want))
+
+
+def _handed_over(value: Any, trial: Trial) -> str:
+    """An input as text; whoever copies it out of a report would otherwise get one that lies in memory row by row."""
+    scattered = trial.request.strided and hasattr(value, "shape") and numpy64(value).size > 1
+    return show(value) + (", not contiguous in memory" if scattered else "")
 
 
 def show(value: Any) -> str:

@@ -6,6 +6,7 @@ player behind the wire (`autograder.judge.judge.Remote`). Both observe the same 
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -149,7 +150,7 @@ def _prepared(task: Task, case: Case) -> tuple[Request, Expectation, dict[str, i
     asked = Request(tuple(task.inputs_of(case.special)(draw)), strided=case.strided)
     if task.kind == "torch" and all(s.gradients for s in task.specials if s.name == case.special):
         asked = _with_cotangents(task, asked, case.seed)
-    found = asked, expect(task.reference, asked, task.unit), draw.sizes
+    found = asked, expect(task.reference, asked, task.unit, task.scores), draw.sizes
     if not case.own:
         if len(task.prepared) >= REMEMBERED:
             task.prepared.clear()
@@ -293,7 +294,7 @@ def _errors(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
             finding = Finding("error", f"{item.name}: it must raise {name}, but it returned a result.")
         elif name not in crash.kinds:
             finding = Finding("error", f"{item.name}: it must raise {name}, but it raised {crash}.")
-        elif item.naming not in crash.message:
+        elif not re.search(rf"(?<!\w){re.escape(item.naming)}(?!\w)", crash.message):
             finding = Finding(
                 "error", f"{item.name}: the message must name {item.naming!r}; it says {crash.message!r}."
             )

@@ -57,7 +57,7 @@ def _changes_input(seen: Evidence) -> Explanation | None:
     if changed and all(t.seen.changed for t in seen.failed):
         return (
             f"changes its input {seen.task.arguments[changed[0]]} in place",
-            "Which of your operators write into the array they are given (+=, -=, [...] =)?",
+            "Which of your operators write into the array they are given (+=, -=, [...] =)? Is something stored on it?",
         )
     return None
 
@@ -68,6 +68,16 @@ def _overwrites_what_the_backward_pass_needs(seen: Evidence) -> Explanation | No
         return (
             "writes in place into a tensor that the backward pass needs",
             "Which of your operators write into an array (+=, -=, [...] =, a name that ends in _)? What makes a new one?",
+        )
+    return None
+
+
+def _views_scattered_memory(seen: Evidence) -> Explanation | None:
+    crashes = [t.seen.crash for t in seen.failed if t.seen.crash]
+    if crashes and all("view size is not compatible" in crash.message for crash in crashes):
+        return (
+            "uses view on a tensor that does not lie in memory row by row",
+            "Which of view and reshape copies where it has to? When does a slice or a transpose need it?",
         )
     return None
 
@@ -107,12 +117,24 @@ def _returns_a_constant(seen: Evidence) -> Explanation | None:
 
 
 def _returns_an_earlier_result(seen: Evidence) -> Explanation | None:
-    if all(any(_equal(t.seen.value, other.seen.value) for other in seen.passed) for t in seen.failed):
+    if seen.task.kind != "py" and all(
+        _says_something(t.seen.value) and any(_equal(t.seen.value, other.seen.value) for other in seen.passed)
+        for t in seen.failed
+    ):
         return (
             "returns the result of an earlier call",
             "What does your cache compare: the arrays' values, or only their shapes?",
         )
     return None
+
+
+def _says_something(value: Any) -> bool:
+    """Is it more than one number everywhere? Zeros are equal to other zeros without any cache."""
+    return any(
+        np.ptp(numpy64(x)) > 0 or (numpy64(x).size == 1 and numpy64(x).any())
+        for x in leaves_of(value)
+        if hasattr(x, "shape") or isinstance(x, float)
+    )
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -185,17 +207,25 @@ def _loses_dtype(seen: Evidence) -> Explanation | None:
 
 
 def _computes_in_float32(seen: Evidence) -> Explanation | None:
-    if (
-        _kinds(seen) <= {"value", "gradient"}
-        and all(precision(t.request) == "float64" for t in seen.failed)
-        and any(precision(t.request) == "float32" for t in seen.passed)
-        and all(_good_in_float32(seen.task, t) for t in seen.failed)
+    exact = _kinds(seen) <= {"value", "gradient"} and all(precision(t.request) == "float64" for t in seen.failed)
+    single = any(precision(t.request) == "float32" for t in seen.passed)
+    whole = not any(is_float_array(x) for t in seen.failed for x in t.request.inputs)  # then nothing is in float32
+    if exact and (
+        (single and all(_good_in_float32(seen.task, t) for t in seen.failed))
+        or (whole and all(_equal(_rounded(t.seen.value), _rounded(t.expected.value)) for t in seen.failed))
     ):
         return (
             "loses precision: its float64 results are only as good as float32",
             "Which step converts to float32 (torch.tensor of a number does), or adds a constant such as 1e-6?",
         )
     return None
+
+
+def _rounded(value: Any) -> Any:
+    """A result with the digits that float32 has."""
+    return tuple(
+        numpy64(x).astype(np.float32) if hasattr(x, "shape") or isinstance(x, float) else x for x in leaves_of(value)
+    )
 
 
 def _good_in_float32(task: Task, trial: Trial) -> bool:
@@ -279,6 +309,7 @@ _RULES: tuple[Callable[[Evidence], Explanation | None], ...] = (
     _returns_nothing,
     _changes_input,
     _overwrites_what_the_backward_pass_needs,
+    _views_scattered_memory,
     _uses_random_state,
     _keeps_state,
     _raises_no_error,

@@ -97,6 +97,8 @@ def observe(function: Callable[..., Any], request: Request) -> Observation:
         stack.enter_context(np.errstate(all="ignore"))
         if torch := _torch():
             stack.enter_context(torch.enable_grad())  # a notebook may have switched gradients off
+            stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+            torch.set_default_dtype(torch.float32)  # or have chosen another dtype for new tensors; so may an answer
         leaves = tuple(_fresh(x, request) for x in request.inputs)
         inputs = tuple(_call_with(x, request) for x in leaves)
         moved = _seeded(request.seed)
@@ -110,7 +112,9 @@ def observe(function: Callable[..., Any], request: Request) -> Observation:
             value=plain(raw),
             gradients=gradients,
             changed=tuple(
-                i for i, (x, given) in enumerate(zip(inputs, request.inputs, strict=True)) if not _same(x, given)
+                i
+                for i, (x, given) in enumerate(zip(inputs, request.inputs, strict=True))
+                if _labelled(x) or not _same(x, given)
             ),
             drew_random=moved(),
             printed=printed.written,
@@ -192,6 +196,12 @@ def _call_with(leaf: Any, request: Request) -> Any:
         axes = tuple(reversed(range(leaf.ndim)))
         return leaf.permute(axes).repeat_interleave(2, dim=0).permute(axes)[..., ::2]
     return leaf * 1 if leaf.requires_grad else leaf
+
+
+def _labelled(value: Any) -> bool:
+    """Has somebody stored something on this tensor, such as a cache that the next call would find?"""
+    torch = _torch()
+    return torch is not None and isinstance(value, torch.Tensor) and bool(vars(value))
 
 
 def _same(after: Any, before: Any) -> bool:

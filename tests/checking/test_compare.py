@@ -103,3 +103,16 @@ def test_the_expected_value_is_computed_in_float64():
     x = np.full(1000, 0.1, np.float32)
     value = expect(lambda x: x.sum(), Request((x,))).value
     assert abs(float(value) - 1000 * float(np.float32(0.1))) < 1e-9
+
+
+def test_whole_numbers_are_compared_to_the_last_digit():
+    """float64 cannot tell 2⁶⁰ + 1 from 2⁶⁰; a count is right or wrong."""
+    assert differ(2**60, 2**60) is None
+    assert differ(2**60 + 1, 2**60) == f"The output is {2**60 + 1}, where {2**60} is right."
+
+
+def test_the_gradient_of_an_input_of_zeros_is_compared():
+    """Zeros do not move, so no rounding of them excuses a wrong gradient."""
+    request = Request((torch.zeros(3, dtype=torch.float64),), cotangents=(torch.ones(3, dtype=torch.float64),))
+    (tolerance,) = expect(lambda x: 2 * x + 1, request).gradient_tolerances
+    assert tolerance.full < 1e-6

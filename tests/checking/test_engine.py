@@ -328,45 +328,22 @@ def test_a_huge_wrong_result_is_described_and_not_kept():
     assert "The output has shape (1000000,), but (1, 1) is right." in told.text()
 
 
-def entropy_task(**more) -> Task:
-    """A task whose rows sum to one, and whose result is exactly 0 for a single entry."""
-    task = Task(
-        "demo.entropy", reference=lambda a: 1 - (a * a).sum(-1), arguments=("a",), function="gini", kind="torch",
-        hints=("a", "b", "c"), lecture="06_scaling#softmax", **more,
-    )  # fmt: skip
-    task.inputs(lambda draw: (draw.weights("n", "d"),))
-    return task
+def test_the_name_in_an_error_is_a_whole_word():
+    """A message that happens to hold the letter W does not name W."""
+    task = new_task()
 
+    @task.error("w is missing", ValueError, naming="W")
+    def _(draw):
+        return torch.ones(1, 1), None
 
-def on_the_simplex(a):
-    """Equal wherever rows sum to one, with another gradient off the simplex."""
-    return (a * (a.sum(-1, keepdim=True) - a)).sum(-1)
+    def answer(message):
+        def product_or_error(x, w):
+            if w is None:
+                raise ValueError(message)
+            return x @ w
 
+        return product_or_error
 
-def test_gradients_are_compared_along_rows_that_sum_to_one_if_the_task_says_so():
-    """Two formulas that agree on the simplex are both right there, and only there; a mistake along it is still one."""
-    assert examine(on_the_simplex, entropy_task(unit=1.0, simplex=("a",))).state is State.RIGHT
-    assert examine(on_the_simplex, entropy_task(unit=1.0)).state is State.WRONG
-    halved = examine(lambda a: 1 - (a * a.detach()).sum(-1), entropy_task(unit=1.0, simplex=("a",)))
-    assert (halved.state, halved.mistake) == (State.WRONG, "has gradients that are 0.5 times the right ones")
-
-
-def rest_task(**more) -> Task:
-    """A task whose result is exactly 0 for a single entry: nothing is left to be summed."""
-    task = Task(
-        "demo.rest", reference=lambda a: a[..., 1:].sum(-1), arguments=("a",), function="rest", kind="torch",
-        hints=("a", "b", "c"), lecture="06_scaling#softmax", **more,
-    )  # fmt: skip
-    task.inputs(lambda draw: (draw.weights("n", "d"),))
-    return task
-
-
-def test_an_exact_zero_may_be_missed_by_rounding_of_ordinary_results():
-    """1 − 0.3 − 0.7 is not 0 to the last digit: the task says how large its results are; an error is still one."""
-
-    def leaves_dust(a):
-        return a[..., 1:].sum(-1) + 1e-8 * (a.dtype == torch.float32 and a.shape[-1] == 1)
-
-    assert examine(leaves_dust, rest_task(unit=1.0, dtypes=("float32",))).state is State.RIGHT
-    assert examine(leaves_dust, rest_task(dtypes=("float32",))).state is State.WRONG
-    assert examine(lambda a: a[..., 1:].sum(-1) + 1e-5, rest_task(unit=1.0)).state is State.WRONG
+    task.reference = answer("W is missing")
+    assert examine(answer("the argument W is missing"), task).state is State.RIGHT
+    assert examine(answer("Wrong call"), task).state is State.WRONG

@@ -324,3 +324,38 @@ def test_an_entry_of_the_wrong_type_is_named_with_its_place():
     )
     task.inputs(lambda draw: (draw.size("n", 1, 9),))
     assert mistake_of(lambda n: (n, 2.0 * n), task) == "returns a float instead of an int as output 2 of 2"
+
+
+def test_zeros_are_not_an_earlier_result():
+    """Zeros come out of many mistakes; only a result that says something can give a cache away."""
+
+    def floors(x, y, shift=0, mask=None):
+        right = table(x, y, shift, mask)
+        return right if x.shape[-1] < 4 else np.zeros_like(right)
+
+    named = mistake_of(lambda x, y, s=0, mask=None: floors(x * 0, y * 0, s * 0, mask))
+    assert named != "returns the result of an earlier call"
+
+
+def test_view_on_scattered_memory_is_named_and_the_example_says_so():
+    """What is copied out of a report lies in memory row by row, and would work."""
+    task = Task(
+        "demo.flat", lambda x: x.reshape(-1), "torch", hints=("a", "b", "c"), lecture="06_scaling#softmax", function="f"
+    )
+    task.inputs(lambda draw: (draw.array("n", "m"),))
+    found = report(task, Local(lambda x: x.view(-1)))
+    assert found.mistake == "uses view on a tensor that does not lie in memory row by row"
+    assert "not contiguous in memory" in found.text()
+
+
+def test_single_precision_is_named_where_the_inputs_are_whole_numbers():
+    """A rate of counts in float32: six equal digits are not enough, so the report shows the others."""
+    task = Task(
+        "demo.rate", lambda a, n: a / n, "py", hints=("a", "b", "c"), lecture="06_scaling#softmax", function="r"
+    )
+    task.inputs(lambda draw: (int(draw.rng.integers(1, 9)), draw.size("n", 1, 30)))
+    found = report(task, Local(lambda a, n: float(np.float32(a) / np.float32(n))))
+    assert found.mistake == "loses precision: its float64 results are only as good as float32"
+    assert found.example is not None
+    assert float(found.example.got) == pytest.approx(float(found.example.expected), rel=1e-6)
+    assert found.example.got != found.example.expected

@@ -254,3 +254,32 @@ def test_torch_uses_one_thread_for_the_time_of_a_check():
         assert torch.get_num_threads() == 1
         raise KeyError
     assert torch.get_num_threads() == 2
+
+
+def test_torch_s_default_dtype_is_the_same_for_everybody():
+    """A notebook that has set another one gets the verdict that the teacher's grader gives, and keeps its choice."""
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert observe(lambda x: torch.zeros(1), Request((torch.ones(1),))).value.dtype == torch.float32
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_an_answer_that_sets_the_default_dtype_does_not_change_the_next():
+    """What one task does to torch must not reach another."""
+    before = torch.get_default_dtype()
+    observe(lambda x: torch.set_default_dtype(torch.float64), Request((torch.ones(1),)))
+    assert torch.get_default_dtype() == before
+
+
+def test_something_stored_on_an_input_is_a_change():
+    """A cache that hangs on the tensor survives the call, and would be stale in the next."""
+
+    def remembers(x):
+        x._seen = x * 2
+        return x._seen
+
+    assert observe(remembers, Request((torch.ones(2),))).changed == (0,)
+    assert observe(lambda x: x * 2, Request((torch.ones(2),), cotangents=(torch.ones(2),))).changed == ()

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -201,7 +202,10 @@ def test_a_submission_that_always_kills_its_process_costs_its_own_row(sandbox, t
 def test_a_warm_process_that_was_killed_is_started_again(sandbox):
     """Somebody killed it between two submissions: nobody notices."""
     grade(submission(), sandbox, SECRET)
-    warm(sandbox)._process.kill()
+    zygote = warm(sandbox)
+    zygote._process.kill()
+    zygote._control.settimeout(10)
+    assert zygote._control.recv(1, socket.MSG_PEEK) == b""  # what ran inside the sandbox has gone as well
     assert grade(submission(SOFTMAX), sandbox, SECRET).points == 3
 
 

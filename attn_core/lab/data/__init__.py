@@ -28,6 +28,5 @@ __all__ = [
     "make_batch",
     "names",
     "reports",
-
     "symbols",
 ]

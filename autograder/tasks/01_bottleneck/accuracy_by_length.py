@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def _case(draw: Draw, low: int = 1, high: int = 14, gap: int = 4) -> tuple[Array
     lengths = draw.rng.integers(low, high + 1, draw.shape("N"))
     on_edge = draw.rng.random(lengths.shape) < 0.3
     lengths = np.where(on_edge, draw.rng.choice(edges, lengths.shape), lengths)
-    return lengths.astype(np.int64), draw.rng.random(lengths.shape) < 0.6, edges.astype(np.int64)
+    return lengths.clip(1).astype(np.int64), draw.rng.random(lengths.shape) < 0.6, edges.astype(np.int64)
 
 
 @task.inputs
@@ -44,7 +45,8 @@ def _(draw: Draw) -> tuple[Array, ...]:
 @task.special("no length is in any bucket")
 def _(draw: Draw) -> tuple[Array, ...]:
     lengths, correct, edges = _case(draw)
-    return np.where(draw.rng.random(lengths.shape) < 0.5, edges[0] - 1, edges[-1] + 2), correct, edges
+    below = (draw.rng.random(lengths.shape) < 0.5) & (edges[0] > 1)  # no sequence is shorter than 1
+    return np.where(below, edges[0] - 1, edges[-1] + 2), correct, edges
 
 
 @task.special("some buckets are empty", share=0.5)
@@ -72,16 +74,34 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return lengths, np.zeros_like(correct), edges
 
 
-@task.special("lengths in the millions", share=0.2)
-def _(draw: Draw) -> tuple[Array, ...]:
-    lengths, correct, edges = _case(draw)
-    return lengths + 3_000_000, correct, edges + 3_000_000
+def _around(draw: Draw, number: int) -> tuple[Array, ...]:
+    """Edges on both sides of a number (the middle one is the number plus one), and lengths at and beside all of them."""
+    steps = draw.rng.integers(1, 4, 2 * draw.size("half", 1, 3))
+    edges = np.concatenate([[0], np.cumsum(steps)])
+    edges = (edges - edges[len(steps) // 2] + number + 1).astype(np.int64)
+    lengths = draw.rng.permutation(np.concatenate([edges - 1, edges, edges + 1]))
+    return lengths, draw.rng.random(lengths.shape) < 0.6, edges
 
 
-@task.special("many answers", share=0.2)
+@task.special("lengths around 2²⁴ + 2¹⁵, odd ones among them", share=0.2)
 def _(draw: Draw) -> tuple[Array, ...]:
-    draw.size("N", 300, 400)
-    return _case(draw)
+    # no larger: a table with one entry per length is right, and must fit into memory
+    return _around(draw, 2**24 + 2**15)  # float32 holds every second one; int16 turns negative in between
+
+
+@task.special("lengths around 2¹⁶", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    return _around(draw, 2**16)  # 16 bits begin again in between
+
+
+@task.special("hundreds of answers in one bucket, and lengths beyond 255", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    buckets = draw.size("K", 3, 5)
+    edges = np.cumsum(draw.rng.integers(80, 121, buckets + 1)).astype(np.int64)
+    k = draw.rng.integers(buckets)
+    anywhere = draw.rng.integers(edges[0] - 5, edges[-1] + 6, 100)
+    lengths = draw.rng.permutation(np.concatenate([anywhere, draw.rng.integers(edges[k], edges[k + 1], 400)]))
+    return lengths, draw.rng.random(lengths.shape) < 0.8, edges
 
 
 @task.property("every share lies between 0 and 1, or is NaN")
@@ -287,3 +307,78 @@ def _(lengths: Array, correct: Array, edges: Array) -> Array:
     inside = _inside(lengths, edges)
     count = inside.sum(1)
     return np.where(count == 0, np.nan, (inside & correct).sum(1) // np.maximum(count, 1))
+
+
+@task.misconception(
+    "gives NaN where no answer is correct", ask="A bucket with three wrong answers: is its accuracy unknown?"
+)
+def _(lengths: Array, correct: Array, edges: Array) -> Array:
+    shares = _share(_inside(lengths, edges), correct)
+    return np.where(shares == 0, np.nan, shares)
+
+
+@task.misconception(
+    "takes the mean over the lengths of a bucket, whatever the number of answers of each length",
+    ask="Nine answers have length 5 and one has length 6. How much should that one count?",
+)
+def _(lengths: Array, correct: Array, edges: Array) -> Array:
+    values = np.unique(lengths)
+    of_length = np.array([correct[lengths == value].mean() for value in values])
+    inside = _inside(values, edges)
+    count = inside.sum(1)
+    return np.where(count == 0, np.nan, (inside * of_length).sum(1) / np.maximum(count, 1))
+
+
+@task.misconception(
+    "searches the edges among lengths that are not sorted",
+    ask="What does np.searchsorted assume of its first argument?",
+)
+def _(lengths: Array, correct: Array, edges: Array) -> Array:
+    cut: Array = np.searchsorted(lengths, edges)
+    inside = (cut[:-1, None] <= np.arange(len(lengths))) & (np.arange(len(lengths)) < cut[1:, None])
+    return _share(inside, correct)
+
+
+@task.misconception(
+    "sorts the lengths but not the answers that belong to them",
+    ask="Which answer belongs to which length after the sort?",
+)
+def _(lengths: Array, correct: Array, edges: Array) -> Array:
+    return _share(_inside(np.sort(lengths), edges), correct)
+
+
+@task.misconception("lists the buckets from the last to the first", ask="Which bucket is number 0?")
+def _(lengths: Array, correct: Array, edges: Array) -> Array:
+    return _share(_inside(lengths, edges), correct)[::-1]
+
+
+@task.misconception(
+    "counts every length once, however many answers have it", ask="Two answers of the same length: do both count?"
+)
+def _(lengths: Array, correct: Array, edges: Array) -> Array:
+    values, first = np.unique(lengths, return_index=True)
+    return _share(_inside(values, edges), correct[first])
+
+
+def _narrow(lengths: Array, correct: Array, edges: Array, dtype: str) -> Array:
+    return _share(_inside(lengths.astype(dtype), edges.astype(dtype)), correct)
+
+
+for _dtype in ("int8", "uint8", "int16", "uint16", "float16", "float32"):
+    task.misconception(
+        "squeezes the lengths into a dtype that does not hold them all",
+        ask="Up to which number does your dtype hold every whole number?",
+    )(partial(_narrow, dtype=_dtype))
+
+
+def _small_sums(lengths: Array, correct: Array, edges: Array, dtype: str) -> Array:
+    inside = _inside(lengths, edges)
+    count = inside.sum(1)
+    hits = (inside & correct).sum(1, dtype=dtype)
+    return np.where(count == 0, np.nan, hits / np.maximum(count, 1))
+
+
+for _dtype in ("int8", "uint8"):
+    task.misconception(
+        "counts in a dtype that overflows when a bucket holds many answers", ask="What is 127 + 1 in int8?"
+    )(partial(_small_sums, dtype=_dtype))

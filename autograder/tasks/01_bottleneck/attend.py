@@ -18,6 +18,7 @@ task = Task(
     reference=attend,
     kind="torch",
     lecture="01_bottleneck#score-normalise-mix",
+    scores=lambda h, query, lengths: (h @ query[:, :, None])[:, :, 0] * _real(h, lengths),
     hints=(
         "Score, normalise, mix. One score per step: the dot product of this sequence's query with that step's state.",
         "Steps behind the length must get the weight 0, and the others must still sum to one. So where must the mask act: before the softmax, or after it?",
@@ -29,9 +30,7 @@ task = Task(
 
 def _states(draw: Draw) -> tuple[Array, ...]:
     draw.size("d_h", 1, 12)
-    h = draw.array(
-        "B", "T", "d_h", mean=0.3, fixed=True
-    )  # h is what is read, too: large states have a case of their own
+    h = draw.array("B", "T", "d_h", mean=0.3, fixed=True)  # it is what is read, too: large states have their own case
     return h, draw.array("B", "d_h", mean=0.2)
 
 
@@ -70,11 +69,33 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return torch.where(_real(h, lengths)[:, :, None], h, filling[:, None, :]), query, lengths
 
 
-@task.special("one real step, with a score below −10¹⁰", share=0.2, gradients=False)
+@task.special("one real step, with a very low score", share=0.2, gradients=False)
 def _(draw: Draw) -> tuple[Array, ...]:
     draw.size("T", 2, 6)
     h, query = _states(draw)
-    return torch.full_like(h, 1e5), torch.full_like(query, -2e5), torch.ones(draw.size("B"), dtype=torch.int64)
+    low = -1e19 / draw.size("d_h")  # the score is −10³⁸, and float32 ends at −3·10³⁸: every other filling lies above it
+    return torch.full_like(h, 1e19), torch.full_like(query, low), torch.ones(draw.size("B"), dtype=torch.int64)
+
+
+@task.special("real scores far beyond a million", share=0.2, gradients=False)
+def _(draw: Draw) -> tuple[Array, ...]:
+    steps = draw.size("T", 2, 6)
+    h, query = _states(draw)
+    rank = 1 + draw.rng.random((len(h), steps)).argsort(1)  # so that the scores of a sequence all differ, by 10³⁷
+    states = torch.from_numpy(rank)[:, :, None].to(h.dtype) * torch.full_like(h, 1e18)
+    largest = draw.choice([1.0, -1.0]) * 1e19 / draw.size("d_h")
+    return states, torch.full_like(query, largest), draw.integers("B", low=2, high=steps)
+
+
+@task.special("padding whose scores overflow to ±∞ in float32", share=0.2, gradients=False)
+def _(draw: Draw) -> tuple[Array, ...]:
+    steps = draw.size("T", 2, 6)
+    h, query = _states(draw)
+    sign = torch.where(query < 0, -1.0, 1.0).to(h.dtype)
+    side = torch.where(torch.arange(len(h)) % 2 == 0, 1.0, -1.0).to(h.dtype)  # +∞ for the first sequence, then −∞, …
+    filling = side[:, None] * sign * (torch.finfo(torch.float32).max / 4)  # all terms of one sign, so no ∞ − ∞
+    lengths = draw.integers("B", low=1, high=steps - 1)
+    return torch.where(_real(h, lengths)[:, :, None], h, filling[:, None, :]), 10.0 * sign, lengths
 
 
 @task.special("large states", share=0.2, gradients=False)
@@ -118,14 +139,14 @@ def _scores(h: Array, query: Array) -> Array:
     return (h * query[:, None, :]).sum(-1)
 
 
-def _mix(weights: Array, h: Array) -> Array:
-    return (weights[:, :, None] * h).sum(1)
+def _mixed(weights: Array, h: Array) -> tuple[Array, Array]:
+    """Context and weights, as the task returns them."""
+    return (weights[:, :, None] * h).sum(1), weights
 
 
 def _read(h: Array, scores: Array, real: Array, fill: float = -torch.inf) -> tuple[Array, Array]:
     """The right read of given scores and real steps: most mistakes are in one of the two."""
-    weights = torch.softmax(scores.masked_fill(~real, fill), -1)
-    return _mix(weights, h), weights
+    return _mixed(torch.softmax(scores.masked_fill(~real, fill), -1), h)
 
 
 def _mistake(name: str, ask: str, scores: Part = _scores, real: Part = _real) -> None:
@@ -180,218 +201,200 @@ _mistake(
 )
 
 
-@task.misconception(
+Result = tuple[Array, ...] | Array
+
+
+def _series(name: str, ask: str, function: Callable[..., Result], numbers: tuple[float, ...]) -> None:
+    """One mistake with several numbers that people choose."""
+    for number in numbers:
+        task.misconception(name, ask=ask)(partial(function, number=number))
+
+
+def _weighted(name: str, ask: str, weights: Part) -> None:
+    """A mistake in the weights (scores, real): they are mixed as they are."""
+
+    @task.misconception(name, ask=ask)
+    def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
+        return _mixed(weights(_scores(h, query), _real(h, lengths)), h)
+
+
+def _returned(name: str, ask: str, result: Callable[..., Result]) -> None:
+    """A mistake at the end: result(context, weights, h, query, lengths)."""
+
+    @task.misconception(name, ask=ask)
+    def _(h: Array, query: Array, lengths: Array) -> Result:
+        return result(*attend(h, query, lengths), h, query, lengths)
+
+
+def _added(h: Array, query: Array, lengths: Array, number: float) -> tuple[Array, Array]:
+    """A number is added to the scores of the padding; nothing is replaced."""
+    shift = torch.zeros(h.shape[:2], dtype=h.dtype).masked_fill(~_real(h, lengths), number)
+    return _mixed(torch.softmax(_scores(h, query) + shift, -1), h)
+
+
+def _filled(h: Array, query: Array, lengths: Array, number: float) -> tuple[Array, Array]:
+    return _read(h, _scores(h, query), _real(h, lengths), number)
+
+
+_series(
     "adds a large negative number to padded scores, which does not hide a score that is larger still",
-    ask="What is 10²⁰ − 10⁹, and which weight does it get?",
+    "Adding leaves the old score in the sum. Which score of the padding would outweigh your number?",
+    _added,
+    (-1e4, -1e9, -1e12, -1e20, -1e22, -1e30),
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    return _read(h, _scores(h, query) - 1e9 * (~_real(h, lengths)), torch.ones(h.shape[:2], dtype=torch.bool))
+_series(
+    "adds −inf to padded scores, which is NaN where such a score has itself overflowed",
+    "What is ∞ − ∞? And which operation forgets the old score instead of adding to it?",
+    _added,
+    (-torch.inf,),
+)
+_series("sets the scores of padded steps to 0 instead of −inf", "What weight does a score of 0 get?", _filled, (0.0,))
+_series(
+    "fills padded scores with a number that is not negative enough",
+    "What if the real scores lie even lower?",
+    _filled,
+    (-1.0, -10.0, -20.0, -50.0, -100.0, -1e3, -1e4, -1e5, -1e6, -1e9, -1e10, -1e12, -1e15, -1e20, -1e30, -1e37),
+)
+for _bound in (10.0, 20.0, 50.0, 80.0, 100.0, 1e3, 1e4, 1e6, 1e9):
+    _weighted(
+        "clamps the scores, so that all beyond the bound look alike",
+        "Two scores lie beyond your bound. Which of the two steps should win, and which does?",
+        lambda s, real, bound=_bound: _softmax(s.clamp(-bound, bound), real),
+    )
 
 
-@task.misconception(
+_weighted(
+    "fills padded scores with the smallest score less a constant, which a large score swallows",
+    "In float32, how far below −10³⁰ is −10³⁰ − 10⁴?",
+    lambda s, real: torch.softmax(s.masked_fill(~real, float(s.min()) - 1e4), -1),
+)
+_weighted(
+    "multiplies the mask by −inf, which is NaN where the mask is 0",
+    "What is 0 · inf?",
+    lambda s, real: torch.softmax(s + (~real).to(s.dtype) * -torch.inf, -1),
+)
+for _all in (False, True):
+    _weighted(
+        "divides the scores by the number of steps",
+        "Does the formula of this lecture divide by anything?",
+        lambda s, real, all_=_all: _softmax(s / (s.shape[1] if all_ else real.sum(1, keepdim=True)), real),
+    )
+_weighted(
     "masks after the softmax and does not renormalise",
-    ask="What do the remaining weights sum to once some are set to 0?",
+    "What do the remaining weights sum to once some are set to 0?",
+    lambda s, real: torch.softmax(s, -1) * real,
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    weights = torch.softmax(_scores(h, query), -1) * _real(h, lengths)
-    return _mix(weights, h), weights
-
-
-@task.misconception(
-    "masks after the softmax and renormalises, which fails where all real weights have underflowed",
-    ask="What is left to renormalise when the score of a padded step lies 1000 above the real ones?",
-)
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    weights = torch.softmax(_scores(h, query), -1) * _real(h, lengths)
-    weights = weights / weights.sum(-1, keepdim=True)
-    return _mix(weights, h), weights
-
-
-@task.misconception(
-    "masks after the softmax and renormalises, which fails where all real weights have underflowed",
-    ask="What is left to renormalise when the score of a padded step lies 1000 above the real ones?",
-)
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    weights = torch.softmax(_scores(h, query), -1) * _real(h, lengths)
-    weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-12)
-    return _mix(weights, h), weights
-
-
-@task.misconception("sets the scores of padded steps to 0 instead of −inf", ask="What weight does a score of 0 get?")
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    return _read(h, _scores(h, query), _real(h, lengths), fill=0.0)
-
-
-@task.misconception(
-    "sets the padded states to 0 but leaves them in the softmax",
-    ask="A state of zeros has which score, and so which weight?",
-)
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    kept = h * _real(h, lengths)[:, :, None]
-    return _read(kept, _scores(kept, query), torch.ones(h.shape[:2], dtype=torch.bool))
-
-
-@task.misconception(
-    "keeps the padding out of the mixture but not out of the weights",
-    ask="What do the weights of the real steps sum to, if padded steps take their share first?",
-)
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    weights = torch.softmax(_scores(h, query), -1)
-    return _mix(weights, h * _real(h, lengths)[:, :, None]), weights
-
-
-def _filled(h: Array, query: Array, lengths: Array, fill: float) -> tuple[Array, Array]:
-    return _read(h, _scores(h, query), _real(h, lengths), fill)
-
-
-for _fill in (-1.0, -10.0, -20.0, -50.0, -100.0, -1e3, -1e4, -1e5, -1e6, -1e9, -1e10):
-    task.misconception(
-        "fills padded scores with a number that is not negative enough", ask="What if the real scores lie even lower?"
-    )(partial(_filled, fill=_fill))
-
-
-@task.misconception("multiplies the mask by −inf, which is NaN where the mask is 0", ask="What is 0 · inf?")
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    added = (~_real(h, lengths)).to(h.dtype) * -torch.inf
-    return _read(h, _scores(h, query) + added, torch.ones(h.shape[:2], dtype=torch.bool))
-
-
-@task.misconception(
-    "takes the last steps instead of the first ones: it expects the padding on the left",
-    ask="On which side does the padding stand?",
-)
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    real = torch.arange(h.shape[1]) >= h.shape[1] - lengths[:, None]
-    return _read(h, _scores(h, query), real)
-
-
-@task.misconception(
+for _least in (0.0, 1e-12):
+    _weighted(
+        "masks after the softmax and renormalises, which fails where all real weights have underflowed",
+        "What is left to renormalise when the score of a padded step lies 1000 above the real ones?",
+        lambda s, real, least=_least: _normalised(torch.softmax(s, -1) * real, least),
+    )
+_weighted(
     "normalises over the batch instead of the steps",
-    ask="Which weights must sum to one: those of one query, or those of one step?",
+    "Which weights must sum to one: those of one query, or those of one step?",
+    lambda s, real: torch.softmax(s.masked_fill(~real, -torch.inf), 0),
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    weights = torch.softmax(_scores(h, query).masked_fill(~_real(h, lengths), -torch.inf), 0)
-    return _mix(weights, h), weights
-
-
-@task.misconception("exponentiates without subtracting the maximum", ask="What is exp(1000), and what is inf / inf?")
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    exp = torch.exp(_scores(h, query)) * _real(h, lengths)
-    weights = exp / exp.sum(-1, keepdim=True)
-    return _mix(weights, h), weights
-
-
-@task.misconception("exponentiates without subtracting the maximum", ask="What is exp(1000), and what is inf / inf?")
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    exp = torch.exp(_scores(h, query).masked_fill(~_real(h, lengths), -torch.inf))
-    weights = exp / exp.sum(-1, keepdim=True)
-    return _mix(weights, h), weights
-
-
-@task.misconception("normalises the scores without exponentiating", ask="Which weight does a negative score get?")
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    scores = _scores(h, query) * _real(h, lengths)
-    weights = scores / scores.sum(-1, keepdim=True)
-    return _mix(weights, h), weights
-
-
-@task.misconception("applies softmax twice", ask="What does softmax make of numbers that all lie between 0 and 1?")
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    _, weights = _read(h, _scores(h, query), _real(h, lengths))
-    return _read(h, weights, _real(h, lengths))
-
-
-@task.misconception(
-    "reads the best step only instead of mixing all", ask="Which function lets a gradient reach every score?"
+_EXPONENTIALS: tuple[Part, ...] = (  # three ways to mask, whose gradients differ where they overflow
+    lambda s, real: torch.exp(s) * real,
+    lambda s, real: torch.exp(s.masked_fill(~real, -torch.inf)),
+    lambda s, real: torch.exp(s).masked_fill(~real, 0.0),
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    best = _scores(h, query).masked_fill(~_real(h, lengths), -torch.inf).argmax(-1)
-    weights = torch.nn.functional.one_hot(best, h.shape[1]).to(h.dtype)
-    return _mix(weights, h), weights
+for _exponential in _EXPONENTIALS:
+    _weighted(
+        "exponentiates without subtracting the maximum",
+        "What is exp(1000), and what is inf / inf?",
+        lambda s, real, exponential=_exponential: _normalised(exponential(s, real)),
+    )
+_weighted(
+    "normalises the scores without exponentiating",
+    "Which weight does a negative score get?",
+    lambda s, real: _normalised(s * real),
+)
+_weighted(
+    "applies softmax twice",
+    "What does softmax make of numbers that all lie between 0 and 1?",
+    lambda s, real: _softmax(_softmax(s, real), real),
+)
+_weighted(
+    "reads the best step only instead of mixing all",
+    "Which function lets a gradient reach every score?",
+    lambda s, real: torch.nn.functional.one_hot(s.masked_fill(~real, -torch.inf).argmax(-1), s.shape[1]).to(s.dtype),
+)
 
 
-@task.misconception(
+def _normalised(x: Array, least: float = -torch.inf) -> Array:
+    return x / x.sum(-1, keepdim=True).clamp_min(least)
+
+
+def _softmax(scores: Array, real: Array) -> Array:
+    return torch.softmax(scores.masked_fill(~real, -torch.inf), -1)
+
+
+_returned(
+    "sets the padded states to 0 but leaves them in the softmax",
+    "A state of zeros has which score, and so which weight?",
+    lambda _c, _w, h, query, lengths: _added(h * _real(h, lengths)[:, :, None], query, lengths, 0.0),
+)
+_returned(
+    "keeps the padding out of the mixture but not out of the weights",
+    "What do the weights of the real steps sum to, if padded steps take their share first?",
+    lambda _c, _w, h, query, lengths: _mixed(_added(h, query, lengths, 0.0)[1], h * _real(h, lengths)[:, :, None]),
+)
+_mistake(
+    "takes the last steps instead of the first ones: it expects the padding on the left",
+    "On which side does the padding stand?",
+    real=lambda h, lengths: torch.arange(h.shape[1]) >= h.shape[1] - lengths[:, None],
+)
+_mistake(
     "scores by the cosine: states and query are brought to length 1",
-    ask="Does a long state get a larger dot product, and should it?",
+    "Does a long state get a larger dot product, and should it?",
+    scores=lambda h, query: torch.nn.functional.cosine_similarity(h, query[:, None, :], dim=-1),
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    scores = torch.nn.functional.cosine_similarity(h, query[:, None, :], dim=-1)
-    return _read(h, scores, _real(h, lengths))
-
-
-@task.misconception(
-    "divides the mixture by the number of steps as well", ask="The weights sum to one: what is left to average?"
+_returned(
+    "divides the mixture by the number of steps as well",
+    "The weights sum to one: what is left to average?",
+    lambda context, weights, h, *_: (context / h.shape[1], weights),
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    context, weights = attend(h, query, lengths)
-    return context / h.shape[1], weights
-
-
-@task.misconception("adds the query to the context", ask="What is the context a mixture of?")
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    context, weights = attend(h, query, lengths)
-    return context + query, weights
-
-
-@task.misconception("returns the scores instead of the weights", ask="What must the second output sum to?")
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    return attend(h, query, lengths)[0], _scores(h, query).masked_fill(~_real(h, lengths), -torch.inf)
-
-
-@task.misconception("returns the scores instead of the weights", ask="What must the second output sum to?")
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    return attend(h, query, lengths)[0], _scores(h, query)
-
-
-@task.misconception(
-    "returns the weights first and the context second", ask="In which order does the task ask for them?"
+_returned(
+    "adds the query to the context",
+    "What is the context a mixture of?",
+    lambda context, weights, _h, query, _lengths: (context + query, weights),
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    context, weights = attend(h, query, lengths)
-    return weights, context
-
-
-@task.misconception("returns the context without the weights", ask="How many results does the task ask for?")
-def _(h: Array, query: Array, lengths: Array) -> Array:
-    return attend(h, query, lengths)[0]
-
-
-@task.misconception(
+for _hide in (False, True):
+    _returned(
+        "returns the scores instead of the weights",
+        "What must the second output sum to?",
+        lambda c, _, h, query, lengths, hide=_hide: (
+            c,
+            _scores(h, query).masked_fill(hide & ~_real(h, lengths), -torch.inf),
+        ),
+    )
+_returned(
+    "returns the weights first and the context second",
+    "In which order does the task ask for them?",
+    lambda context, weights, *_: (weights, context),
+)
+_returned(
+    "returns the context without the weights", "How many results does the task ask for?", lambda context, *_: context
+)
+_returned(
     "keeps an axis of size 1 in the context",
-    ask="Which shape does (B, 1, T) @ (B, T, d_h) have, and which one is asked for?",
+    "Which shape does (B, 1, T) @ (B, T, d_h) have, and which one is asked for?",
+    lambda context, weights, *_: (context[:, None, :], weights),
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    context, weights = attend(h, query, lengths)
-    return context[:, None, :], weights
-
-
-@task.misconception(
+_returned(
     "detaches the weights, so that nobody learns where to look",
-    ask="Through which path does the query get a gradient from the context?",
+    "Through which path does the query get a gradient from the context?",
+    lambda _, weights, h, *_rest: (_mixed(weights.detach(), h)[0], weights),
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    _, weights = attend(h, query, lengths)
-    return _mix(weights.detach(), h), weights
-
-
-@task.misconception(
+_returned(
     "cuts the states off from the scores: their gradient is a_j alone",
-    ask="A state is read, and it is also compared with the query. How many paths are that?",
+    "A state is read, and it is also compared with the query. How many paths are that?",
+    lambda _c, _w, h, query, lengths: _read(h, _scores(h.detach(), query), _real(h, lengths)),
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    return _read(h, _scores(h.detach(), query), _real(h, lengths))
-
-
-@task.misconception(
+_returned(
     "cuts the states off from the mixture: they get a gradient through the scores only",
-    ask="A state is compared with the query, and it is also read. How many paths are that?",
+    "A state is compared with the query, and it is also read. How many paths are that?",
+    lambda _c, _w, h, query, lengths: _read(h.detach(), _scores(h, query), _real(h, lengths)),
 )
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    return _read(h.detach(), _scores(h, query), _real(h, lengths))
-
-
-@task.misconception("exponentiates without subtracting the maximum", ask="What is exp(1000), and what is inf / inf?")
-def _(h: Array, query: Array, lengths: Array) -> tuple[Array, Array]:
-    exp = torch.exp(_scores(h, query)).masked_fill(~_real(h, lengths), 0.0)
-    weights = exp / exp.sum(-1, keepdim=True)
-    return _mix(weights, h), weights

@@ -195,3 +195,21 @@ def _(h: Array, lengths: Array) -> Array:
 )
 def _(h: Array, lengths: Array) -> Array:
     return h[_rows(h), lengths - 1].detach()
+
+
+@task.misconception(
+    "packs without enforce_sorted=False, which needs the longest sequence first",
+    ask="In which order of lengths does pack_padded_sequence expect the batch, unless it is told otherwise?",
+)
+def _(h: Array, lengths: Array) -> Array:
+    packed = torch.nn.utils.rnn.pack_padded_sequence(h, lengths, batch_first=True)
+    states, ends = torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
+    return states[_rows(h), ends - 1]
+
+
+@task.misconception(
+    "reads all lengths from the first sequence",
+    ask="h[:, lengths - 1] pairs every sequence with every length. Which entries of it belong together?",
+)
+def _(h: Array, lengths: Array) -> Array:
+    return h[0, lengths - 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -70,6 +71,14 @@ def _(draw: Draw) -> tuple[Array, ...]:
     draw.size("T", 30, 40)
     draw.size("d_h", 1, 6)
     return draw.array("B", "T", "d_x", scale=0.5), *_weights(draw, scale=0.3)
+
+
+@task.special("gradients that grow with the distance", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    draw.size("T", 30, 36)
+    width = draw.size("d_h", 1, 4)
+    x, W_x, b = torch.zeros_like(draw.array("B", "T", "d_x")), draw.array("d_h", "d_x"), draw.array("d_h")
+    return x, W_x, 1.2 * torch.eye(width, dtype=x.dtype), torch.zeros_like(b)  # 1.2³⁰ = 237; every state is 0
 
 
 @task.property("the first state does not depend on later inputs")
@@ -258,3 +267,52 @@ def _(x: Array, W_x: Array, W_h: Array, b: Array) -> Array:
 @task.misconception("cuts the gradient to the inputs", ask="Where does x leave the graph?")
 def _(x: Array, W_x: Array, W_h: Array, b: Array) -> Array:
     return rnn_states(x.detach(), W_x, W_h, b)
+
+
+def _by_time(name: str, ask: str, bias: Callable[[int], bool]) -> None:
+    """The bias is added at some steps only."""
+
+    @task.misconception(name, ask=ask)
+    def _(x: Array, W_x: Array, W_h: Array, b: Array) -> Array:
+        state, states = x.new_zeros(x.shape[0], W_h.shape[0]), []
+        for t in range(x.shape[1]):
+            state = _right(x[:, t], state, W_x, W_h, b if bias(t) else torch.zeros_like(b))
+            states.append(state)
+        return torch.stack(states, 1)
+
+
+_by_time("adds the bias at the first step only", "Which steps does the formula hold for?", lambda t: t == 0)
+_by_time("leaves out the bias at the first step", "Which steps does the formula hold for?", lambda t: t > 0)
+
+
+@task.misconception(
+    "feeds the inputs one step late: the first state has seen no input", ask="Which input stands in the formula of h_1?"
+)
+def _(x: Array, W_x: Array, W_h: Array, b: Array) -> Array:
+    return rnn_states(torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), W_x, W_h, b)
+
+
+@task.misconception(
+    "reshapes x to time first instead of transposing it, which mixes the sequences",
+    ask="After your reshape, from which sequence does the second row of the first step come?",
+)
+def _(x: Array, W_x: Array, W_h: Array, b: Array) -> Array:
+    batch, steps, width = x.shape
+    return rnn_states(x.reshape(steps, batch, width).transpose(0, 1), W_x, W_h, b)
+
+
+def _clipped(x: Array, W_x: Array, W_h: Array, b: Array, bound: float) -> Array:
+    def step(*parts: Array) -> Array:
+        state = _right(*parts)
+        if state.requires_grad:
+            state.register_hook(lambda gradient: gradient.clamp(-bound, bound))
+        return state
+
+    return _run(x, W_x, W_h, b, step)
+
+
+for _bound in (1.0, 5.0, 10.0, 20.0):
+    task.misconception(
+        "clips the gradient on its way back through the steps",
+        ask="The gradient shall be the true one. What changes it between two steps?",
+    )(partial(_clipped, bound=_bound))

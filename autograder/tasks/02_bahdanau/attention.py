@@ -16,6 +16,7 @@ task = Task(
     reference=additive_attention,
     kind="torch",
     lecture="02_bahdanau#weights-and-context",
+    scores=lambda s, H, lengths, *parameters: additive_scores(s, H, *parameters) * _real(H, lengths),
     hints=(
         "Score, hide the padding, normalise, mix. The first step is done; the second must come before the third.",
         "`torch.arange(n) < lengths[:, None]` is True at the real positions. What must the other scores be, so that softmax gives them exactly 0? "
@@ -35,9 +36,7 @@ def inputs(draw: Draw, lowest: int = 1) -> tuple[Array, ...]:
     return s, H, lengths, *parameters
 
 
-@task.inputs
-def _(draw: Draw) -> tuple[Array, ...]:
-    return inputs(draw)
+task.inputs(inputs)
 
 
 @task.special("sentences of length 0, 1 and n in one batch", share=0.3)
@@ -75,12 +74,29 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return s, torch.where(_real(H, lengths)[:, :, None], H, H * 1e4), lengths, *parameters
 
 
-@task.special("padding that fits far better than the words", share=0.3)
+@task.special("padding that fits far better than the words", share=0.3, gradients=False)  # they are nearly 0: rounding
 def _(draw: Draw) -> tuple[Array, ...]:
     draw.size("n", 2, 6)
     s, H, lengths, W_a, U_a, v_a = inputs(draw)
     H = torch.where(_real(H, lengths)[:, :, None], 0.1 * H, 0 * H + 50)
     return s * 0, H, lengths, W_a, U_a.abs(), 0 * v_a + 2000  # beside such scores the words' weights underflow
+
+
+@task.special("a single word that scores far below zero", share=0.3)
+def _(draw: Draw) -> tuple[Array, ...]:
+    draw.size("n", 2, 6)
+    s, H, lengths, W_a, U_a, v_a = inputs(draw)
+    H = torch.cat([0 * H[:, :1] + 50, 0.1 * H[:, 1:]], 1)
+    # One word only: of two, float32 could not tell by how little such scores differ.
+    return s * 0, H, lengths * 0 + 1, W_a, U_a.abs() + 1, 0 * v_a - 2e11  # below what people fill in for −inf
+
+
+@task.special("a word with a weight of a hundred-millionth", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    draw.size("n", 2, 6)
+    s, H, lengths, W_a, U_a, v_a = inputs(draw, lowest=2)
+    H[:, 0], H[:, 1] = 4, -4
+    return s * 0, H, lengths, W_a, U_a.abs() + 0.5, 0 * v_a + 9 / len(v_a)  # these two score about 9 and −9
 
 
 @task.special("a real annotation of zeros", share=0.2)
@@ -142,23 +158,24 @@ def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Ar
     return mixed(torch.softmax(additive_scores(s, H, *parameters), -1) * _real(H, lengths), H)
 
 
-@task.misconception(
-    "masks after the softmax and renormalises, which fails where the words' weights have underflowed",
-    ask="What is left to renormalise when the padding scores 1000 above every word?",
-)
-def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Array]:
-    weights = torch.softmax(additive_scores(s, H, *parameters), -1) * _real(H, lengths)
-    total = weights.sum(-1, keepdim=True)
-    return mixed(weights / torch.where(total == 0, torch.ones_like(total), total), H)
+for _repair in (lambda total: total.clamp(min=1e-30), lambda total: total.where(total != 0, 1.0)):
 
+    @task.misconception(
+        "masks after the softmax and renormalises, which fails where the words' weights have underflowed",
+        ask="What is left to renormalise when the padding scores 1000 above every word?",
+    )
+    def _(s: Array, H: Array, lengths: Array, *parameters: Array, repair: Any = _repair) -> tuple[Array, Array]:
+        weights = torch.softmax(additive_scores(s, H, *parameters), -1) * _real(H, lengths)
+        return mixed(weights / repair(weights.sum(-1, keepdim=True)), H)
 
-@task.misconception(
-    "masks after the softmax and renormalises, which fails where the words' weights have underflowed",
-    ask="What is left to renormalise when the padding scores 1000 above every word?",
-)
-def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Array]:
-    weights = torch.softmax(additive_scores(s, H, *parameters), -1) * _real(H, lengths)
-    return mixed(weights / weights.sum(-1, keepdim=True).clamp(min=1e-30), H)
+    @task.misconception(
+        "subtracts the maximum of the whole batch, so that sentences that score low underflow",
+        ask="Softmax is not changed by a number subtracted from a whole row. Which maximum belongs to which row?",
+    )
+    def _(s: Array, H: Array, lengths: Array, *parameters: Array, repair: Any = _repair) -> tuple[Array, Array]:
+        scores = additive_scores(s, H, *parameters).masked_fill(~_real(H, lengths), -torch.inf)
+        exp = torch.exp(scores - scores.max().nan_to_num(neginf=0))
+        return mixed(exp / repair(exp.sum(-1, keepdim=True)), H)
 
 
 @task.misconception(
@@ -185,25 +202,65 @@ def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Ar
     return mixed(torch.softmax(additive_scores(s, H, *parameters) - 1e9 * ~_real(H, lengths), -1), H)
 
 
+for _fill in (-1e9, -1e4, -1e3, -1e2):
+
+    @task.misconception(
+        "fills with a finite number and multiplies by the mask, which fails where every word scores lower",
+        ask="Which score may a word never fall below? What do the words get if padding holds the highest score?",
+    )
+    def _(s: Array, H: Array, lengths: Array, *parameters: Array, fill: float = _fill) -> tuple[Array, Array]:
+        return mixed(_attend(s, H, lengths, *parameters, fill=fill)[1] * _real(H, lengths), H)
+
+
+@task.misconception(
+    "counts the length from the end: it reads the last lengths[b] positions",
+    ask="On which side of a sentence does this batch have its padding?",
+)
+def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Array]:
+    real = _real(H, lengths).flip(1)
+    scores = additive_scores(s, H, *parameters).masked_fill(~real, -torch.inf)
+    return mixed(torch.softmax(scores, -1).nan_to_num(), H)
+
+
+@task.misconception("sorts the batch by length and returns it in that order", ask="Whose row comes first?")
+def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Array]:
+    order = lengths.argsort(descending=True, stable=True)
+    return additive_attention(s[order], H[order], lengths[order], *parameters)
+
+
+@task.misconception(
+    "sets small weights to 0",
+    ask="Does softmax give exactly 0 to a finite score, and which gradient would that word get?",
+)
+def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Array]:
+    context, weights = additive_attention(s, H, lengths, *parameters)
+    return context, weights.masked_fill(weights < 1e-6, 0.0)
+
+
+for _in_score, _name in (
+    (True, "detaches the annotations in the score, so that the encoder is not taught what to be found by"),
+    (False, "detaches the annotations in the context, so that the encoder is not taught what to say"),
+):
+
+    @task.misconception(_name, ask="h_j is used twice: in the score and in the context. May either use be cut off?")
+    def _(s: Array, H: Array, *rest: Array, in_score: bool = _in_score) -> tuple[Array, Array]:
+        weights = additive_attention(s, H.detach() if in_score else H, *rest)[1]
+        return mixed(weights, H if in_score else H.detach())
+
+
 @task.misconception("sets hidden scores to 0 instead of −inf", ask="What weight does a score of 0 get?")
 def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Array]:
     return _attend(s, H, lengths, *parameters, fill=0.0)
 
 
-@task.misconception(
-    "is one position too generous: it lets the first padding position in",
-    ask="If lengths[b] is 3, which is the last index that may be read?",
-)
-def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Array]:
-    return _attend(s, H, lengths + 1, *parameters)
+for _more, _name in (
+    (1, "is one position too generous: it lets the first padding position in"),
+    (-1, "is one position too strict: it hides the last word"),
+):
 
-
-@task.misconception(
-    "is one position too strict: it hides the last word",
-    ask="If lengths[b] is 3, which is the last index that may be read?",
-)
-def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Array]:
-    return _attend(s, H, lengths - 1, *parameters)
+    @task.misconception(_name, ask="If lengths[b] is 3, which is the last index that may be read?")
+    def _(s: Array, H: Array, lengths: Array, *parameters: Array, more: int = _more) -> tuple[Array, Array]:
+        return _attend(s, H, lengths + more, *parameters)
 
 
 @task.misconception(
@@ -237,21 +294,17 @@ def _(s: Array, H: Array, _lengths: Array, *parameters: Array) -> tuple[Array, A
     return mixed(torch.softmax(scores, -1).nan_to_num(), H)
 
 
-@task.misconception(
-    "exponentiates without subtracting the maximum", ask="What is exp(1000) in float64, and what is inf / inf?"
-)
-def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Array]:
-    exp = torch.exp(additive_scores(s, H, *parameters)) * _real(H, lengths)
-    total = exp.sum(-1, keepdim=True)
-    return mixed(exp / torch.where(total == 0, torch.ones_like(total), total), H)
+for _late in (False, True):  # whether empty rows are mended before the division, or after it
 
-
-@task.misconception(
-    "exponentiates without subtracting the maximum", ask="What is exp(1000) in float64, and what is inf · 0?"
-)
-def _(s: Array, H: Array, lengths: Array, *parameters: Array) -> tuple[Array, Array]:
-    exp = torch.exp(additive_scores(s, H, *parameters)) * _real(H, lengths)
-    return mixed((exp / exp.sum(-1, keepdim=True)).masked_fill((lengths == 0)[:, None], 0.0), H)
+    @task.misconception(
+        "exponentiates without subtracting the maximum", ask="What is exp(1000) in float64, and what is inf / inf?"
+    )
+    def _(s: Array, H: Array, lengths: Array, *parameters: Array, late: bool = _late) -> tuple[Array, Array]:
+        exp = torch.exp(additive_scores(s, H, *parameters)) * _real(H, lengths)
+        total = exp.sum(-1, keepdim=True)
+        if late:
+            return mixed((exp / total).masked_fill((lengths == 0)[:, None], 0.0), H)
+        return mixed(exp / torch.where(total == 0, torch.ones_like(total), total), H)
 
 
 @task.misconception("returns the scores instead of the weights", ask="Do your weights sum to one?")

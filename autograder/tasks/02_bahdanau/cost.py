@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attn_core.seq2seq.bahdanau import additive_cost
 from autograder.checking.draw import Draw
 from autograder.checking.task import Task
@@ -44,7 +46,26 @@ def _(draw: Draw) -> tuple[object, ...]:
     return n, 1, d_s, d_h, d_a, draw.flag()
 
 
-@task.special("sizes beyond 32 bits", share=0.2)
+@task.special("counts beyond 63 bits, with the cache", share=0.2)
+def _(draw: Draw) -> tuple[object, ...]:
+    n, d_s, d_h, d_a = _odd(draw, 2_100_001, 2_500_000, 4)
+    return n, int(draw.rng.integers(2, 9)), d_s, d_h, d_a, True
+
+
+@task.special("counts beyond 63 bits, without the cache", share=0.2)
+def _(draw: Draw) -> tuple[object, ...]:
+    return *_odd(draw, 56_001, 60_000, 5), False
+
+
+def _odd(draw: Draw, low: int, high: int, count: int) -> list[int]:
+    """Odd sizes: the number of multiply-adds is then odd too, and no float is exactly that.
+
+    Bounds are such that it lies between 2**63, where int64 ends, and 2**64, the largest count that the checks compare.
+    """
+    return [int(x) | 1 for x in draw.rng.integers(low, high, count)]
+
+
+@task.special("counts beyond 32 bits", share=0.2)
 def _(draw: Draw) -> tuple[object, ...]:
     return (
         *(int(x) for x in draw.rng.integers(3_000, 9_000, 2)),
@@ -84,6 +105,63 @@ def _(n: int, m: int, d_s: int, d_h: int, d_a: int, cached: bool) -> Pair:
 @task.misconception("counts a cached projection as free", ask="Who fills the cache, and what does that cost?")
 def _(n: int, m: int, d_s: int, d_h: int, d_a: int, cached: bool) -> Pair:
     return _count(n, m, d_s, d_h, d_a, 0 if cached else m)
+
+
+@task.misconception(
+    "computes with floats, which are exact only up to 2**53",
+    ask="Is int(float(2**53 + 1)) still 2**53 + 1? Which of your operations turns whole numbers into floats?",
+)
+def _(n: int, m: int, d_s: int, d_h: int, d_a: int, cached: bool) -> Pair:
+    parameters, multiply_adds = additive_cost(n, m, d_s, d_h, d_a, cached)
+    return int(float(parameters)), int(float(multiply_adds))
+
+
+@task.misconception(
+    "computes with floats, which are exact only up to 2**53",
+    ask="Is int(float(2**53 + 1)) still 2**53 + 1? Which of your operations turns whole numbers into floats?",
+)
+def _(n: int, m: int, d_s: int, d_h: int, d_a: int, cached: bool) -> Pair:
+    parameters, multiply_adds = _count(float(n), float(m), float(d_s), float(d_h), float(d_a), 1 if cached else m)
+    return int(parameters), int(multiply_adds)
+
+
+for _bits in (32, 64):
+
+    @task.misconception(
+        f"computes with integers of {_bits} bits, which wrap around",
+        ask=f"What is the largest number that an int{_bits} holds, and what has Python's own int instead?",
+    )
+    def _(n: int, m: int, d_s: int, d_h: int, d_a: int, cached: bool, bits: int = _bits) -> Pair:
+        half = 1 << (bits - 1)
+        parameters, multiply_adds = additive_cost(n, m, d_s, d_h, d_a, cached)
+        return (parameters + half) % (2 * half) - half, (multiply_adds + half) % (2 * half) - half
+
+
+@task.misconception(
+    "counts the tanh as multiply-adds", ask="Is tanh a multiplication and an addition? What does the task ask to count?"
+)
+def _(n: int, m: int, d_s: int, d_h: int, d_a: int, cached: bool) -> Pair:
+    parameters, multiply_adds = additive_cost(n, m, d_s, d_h, d_a, cached)
+    return parameters, multiply_adds + m * n * d_a
+
+
+@task.misconception(
+    "counts the softmax as multiply-adds", ask="Where do the scores end, and is exp a multiplication and an addition?"
+)
+def _(n: int, m: int, d_s: int, d_h: int, d_a: int, cached: bool) -> Pair:
+    parameters, multiply_adds = additive_cost(n, m, d_s, d_h, d_a, cached)
+    return parameters, multiply_adds + m * n
+
+
+for _divide in (int.__floordiv__, int.__truediv__):
+
+    @task.misconception(
+        "returns the average of a step instead of the sum over all m",
+        ask="For how many decoder steps are the multiply-adds asked for?",
+    )
+    def _(n: int, m: int, d_s: int, d_h: int, d_a: int, cached: bool, divide: Any = _divide) -> Pair:
+        parameters, multiply_adds = additive_cost(n, m, d_s, d_h, d_a, cached)
+        return parameters, divide(multiply_adds, m)
 
 
 @task.misconception("counts one decoder step instead of m", ask="How often does the state change in one translation?")

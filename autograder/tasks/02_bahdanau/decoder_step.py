@@ -76,6 +76,21 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return *rest, b_ih * 60, b_hh * 60
 
 
+@task.special("d_y + d_h = 3 d_s: W_ih is square", share=0.3)
+def _(draw: Draw) -> tuple[Array, ...]:
+    d_s = draw.size("d_s", 1, 4)
+    draw.sizes |= {"d_y": d_s, "d_h": 2 * d_s}
+    return inputs(draw)
+
+
+@task.special("a single word that scores far below zero", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    draw.size("n", 2, 6)
+    y, s, H, lengths, W_a, U_a, v_a, *parameters = inputs(draw)
+    H = torch.cat([0 * H[:, :1] + 2, 0.1 * H[:, 1:]], 1)
+    return y, s, H, lengths * 0 + 1, 0 * W_a, U_a.abs() + 12, 0 * v_a - 2e11, *parameters
+
+
 def cell(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array, order: str = "rzc") -> Array:
     """A GRU cell that reads its rows in some order of reset (r), update (z) and candidate (c)."""
     of_x = dict(zip(order, (x @ W_ih.T + b_ih).chunk(3, 1), strict=True))
@@ -151,6 +166,65 @@ def _(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array) ->
     _, hz, hc = (s @ W_hh.T + b_hh).chunk(3, 1)
     z = torch.sigmoid(xz + hz)
     return (1 - z) * torch.tanh(xc + hc) + z * s
+
+
+@_mistake("exchanges b_ih and b_hh", ask="Which bias belongs to the input's product, and which is inside r · (…)?")
+def _(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array) -> Array:
+    return cell(x, s, W_ih, W_hh, b_hh, b_ih)
+
+
+@_mistake("multiplies by W_ih untransposed", ask="W_ih is (3 d_s, d_y + d_h). Which of its axes must x meet?")
+def _(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array) -> Array:
+    return cell(x, s, W_ih.T, W_hh, b_ih, b_hh)
+
+
+@_mistake(
+    "multiplies by each gate's block of W_hh untransposed",
+    ask="Each third of W_hh is d_s × d_s, so both ways run. Do its rows belong to the new state, or to the old?",
+)
+def _(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array) -> Array:
+    return cell(x, s, W_ih, torch.cat([block.T for block in W_hh.chunk(3)]), b_ih, b_hh)
+
+
+for _on_state, _where in ((True, "on the input too"), (False, "on the input instead of the state")):
+
+    @_mistake(f"lets the reset gate act {_where}", ask="Which of the candidate's two sums is multiplied by r?")
+    def _(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array, on_state: bool = _on_state) -> Array:
+        (xr, xz, xc), (hr, hz, hc) = (x @ W_ih.T + b_ih).chunk(3, 1), (s @ W_hh.T + b_hh).chunk(3, 1)
+        r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+        return (1 - z) * torch.tanh(r * xc + (r * hc if on_state else hc)) + z * s
+
+
+@_mistake("leaves out the candidate's tanh", ask="What keeps the state between −1 and 1, step after step?")
+def _(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array) -> Array:
+    (xr, xz, xc), (hr, hz, hc) = (x @ W_ih.T + b_ih).chunk(3, 1), (s @ W_hh.T + b_hh).chunk(3, 1)
+    r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+    return (1 - z) * (xc + r * hc) + z * s
+
+
+@_mistake(
+    "takes the tanh of the whole new state instead of the candidate",
+    ask="If z = 1, the old state must come through unchanged. Does it?",
+)
+def _(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array) -> Array:
+    (xr, xz, xc), (hr, hz, hc) = (x @ W_ih.T + b_ih).chunk(3, 1), (s @ W_hh.T + b_hh).chunk(3, 1)
+    r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+    return torch.tanh((1 - z) * (xc + r * hc) + z * s)
+
+
+@_mistake("forgets b_hh in the candidate", ask="The candidate has two biases. Which of them is multiplied by r?")
+def _(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array) -> Array:
+    d = 2 * s.shape[1]
+    return cell(x, s, W_ih, W_hh, b_ih, torch.cat([b_hh[:d], b_hh[d:] * 0]))
+
+
+@_mistake(
+    "takes the rows of the three gates in turn instead of block by block",
+    ask="Are the first three rows of W_ih one row of each gate, or three rows of the reset gate?",
+)
+def _(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array) -> Array:
+    blocks = [torch.cat([p[gate::3] for gate in range(3)]) for p in (W_ih, W_hh, b_ih, b_hh)]
+    return cell(x, s, blocks[0], blocks[1], blocks[2], blocks[3])
 
 
 @_mistake("forgets one of the two biases", ask="torch's cell has b_ih and b_hh. Are both in your sums?")
@@ -235,29 +309,40 @@ def _(y: Array, s: Array, H: Array, lengths: Array, *rest: Array) -> tuple[Array
     return decoder_step(y, s, H, lengths * 0 + H.shape[1], *rest)
 
 
-@task.misconception(
-    "gives NaN for a sentence without words", ask="What is softmax of a row of −inf, and what shall such a row give?"
-)
-def _(
-    y: Array, s: Array, H: Array, lengths: Array, W_a: Array, U_a: Array, v_a: Array, *parameters: Array
+def _filled(
+    y: Array, s: Array, H: Array, lengths: Array, W_a: Array, U_a: Array, v_a: Array, *parameters: Array, fill: float
 ) -> tuple[Array, ...]:
+    """A step whose hidden scores are this number; NaN stays NaN."""
     mask = torch.arange(H.shape[1]) < lengths[:, None]
-    weights = torch.softmax(additive_scores(s, H, W_a, U_a, v_a).masked_fill(~mask, -torch.inf), -1)
+    weights = torch.softmax(additive_scores(s, H, W_a, U_a, v_a).masked_fill(~mask, fill), -1)
+    return _with(weights, y, s, H, *parameters)
+
+
+def _with(weights: Array, y: Array, s: Array, H: Array, *parameters: Array) -> tuple[Array, ...]:
+    """A step that reads with these weights."""
     context = (weights[:, :, None] * H).sum(1)
     return cell(torch.cat([y, context], 1), s, *parameters), context, weights
 
 
-@task.misconception(
+task.misconception(
+    "gives NaN for a sentence without words", ask="What is softmax of a row of −inf, and what shall such a row give?"
+)(partial(_filled, fill=-torch.inf))
+
+task.misconception(
     "reads padding in a sentence without words: a large negative number is not −inf",
     ask="What does softmax give for a row of equal scores, however negative?",
-)
-def _(
-    y: Array, s: Array, H: Array, lengths: Array, W_a: Array, U_a: Array, v_a: Array, *parameters: Array
-) -> tuple[Array, ...]:
-    mask = torch.arange(H.shape[1]) < lengths[:, None]
-    weights = torch.softmax(additive_scores(s, H, W_a, U_a, v_a).masked_fill(~mask, -1e9), -1)
-    context = (weights[:, :, None] * H).sum(1)
-    return cell(torch.cat([y, context], 1), s, *parameters), context, weights
+)(partial(_filled, fill=-1e9))
+
+for _fill in (-1e9, -1e4, -1e3, -1e2):
+
+    @task.misconception(
+        "fills with a finite number and multiplies by the mask, which fails where every word scores lower",
+        ask="Which score may a word never fall below? What do the words get if padding holds the highest score?",
+    )
+    def _(*arguments: Array, fill: float = _fill) -> tuple[Array, ...]:
+        y, s, H, lengths = arguments[:4]
+        mask = torch.arange(H.shape[1]) < lengths[:, None]
+        return _with(_filled(*arguments, fill=fill)[2] * mask, y, s, H, *arguments[7:])
 
 
 @task.misconception(

@@ -59,9 +59,50 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return inputs(draw)
 
 
+@task.special("24 hidden units or more", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    draw.size("d_a", 24, 40)
+    return inputs(draw)
+
+
+@task.special("scores of a million and more", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    *rest, v_a = inputs(draw)
+    return *rest, v_a.sign() * (v_a.abs() + 1) * 1e8
+
+
 def hidden(s: Array, H: Array, W_a: Array, U_a: Array) -> Array:
     """What stands inside the tanh, (B, n, d_a)."""
     return (s @ W_a.T)[:, None, :] + H @ U_a.T
+
+
+@task.misconception(
+    "multiplies by W_a and U_a untransposed",
+    ask="W_a is (d_a, d_s) and s is a row of d_s numbers. Which axis of W_a must s meet?",
+)
+def _(s: Array, H: Array, W_a: Array, U_a: Array, v_a: Array) -> Array:
+    return torch.tanh((s @ W_a)[:, None, :] + H @ U_a) @ v_a
+
+
+@task.misconception(
+    "multiplies by W_a untransposed",
+    ask="W_a is (d_a, d_s) and s is a row of d_s numbers. Which axis of W_a must s meet?",
+)
+def _(s: Array, H: Array, W_a: Array, U_a: Array, v_a: Array) -> Array:
+    return torch.tanh((s @ W_a)[:, None, :] + H @ U_a.T) @ v_a
+
+
+@task.misconception(
+    "multiplies by U_a untransposed",
+    ask="U_a is (d_a, d_h) and each row of H has d_h numbers. Which axis of U_a must it meet?",
+)
+def _(s: Array, H: Array, W_a: Array, U_a: Array, v_a: Array) -> Array:
+    return torch.tanh((s @ W_a.T)[:, None, :] + H @ U_a) @ v_a
+
+
+@task.misconception("clamps the scores", ask="What bounds |e_ij|: a constant of yours, or Σ_k |v_k|?")
+def _(s: Array, H: Array, W_a: Array, U_a: Array, v_a: Array) -> Array:
+    return additive_scores(s, H, W_a, U_a, v_a).clamp(-1e4, 1e4)
 
 
 @task.misconception("leaves out the tanh", ask="Without tanh, does the state still change which annotation wins?")

@@ -71,6 +71,22 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return *inputs[:3], torch.where(hidden[..., None], H.new_tensor(draw.choice([-1e12, 1e12])), H), *inputs[4:]
 
 
+@task.special("words that all score far below zero", share=0.2, gradients=False)  # they would be rounding errors · 1e12
+def _(draw: Draw) -> tuple[Array, ...]:
+    draw.size("n", 2, 7)
+    y, h_tilde, h, H, lengths, *cell, W_a, W_c = _step(draw)
+    W_a = W_a * 1e12
+    query = _cell(torch.cat([y, h_tilde], -1), h, *cell) @ W_a / 1e12
+    words = -query / (query**2).sum(-1, keepdim=True).clamp(min=1e-6)  # each scores −1e12
+    return y, h_tilde, h, torch.cat([words[:, None], 0 * H[:, 1:]], 1), lengths.clamp(max=1), *cell, W_a, W_c
+
+
+@task.special("gates wide open or shut", share=0.2)
+def _(draw: Draw) -> tuple[Array, ...]:
+    inputs = _step(draw)
+    return *inputs[:7], 200 * inputs[7], 200 * inputs[8], *inputs[9:]
+
+
 @task.special("the first step: nothing has been read or fed back yet", share=0.3)
 def _(draw: Draw) -> tuple[Array, ...]:
     y, h_tilde, h, *rest = _step(draw)
@@ -119,25 +135,15 @@ def _built(
     score: Callable[..., Array] = _general,
     weigh: Callable[..., Array] = _weights,
     mask: Callable[..., Array] = _mask,
+    read: Callable[..., Array] = lambda a, H: torch.einsum("bn,bns->bs", a, H),
     mix: Callable[..., Array] = lambda c, h, W: torch.tanh(torch.cat([c, h], -1) @ W.T),
     give: Callable[..., tuple[Array, ...]] = lambda h, h_tilde, a, c: (h, h_tilde, a),  # noqa: ARG005 - likewise
 ) -> Callable[..., Any]:
-    def step(
-        y_prev: Array,
-        h_tilde_prev: Array,
-        h_prev: Array,
-        H: Array,
-        lengths: Array,
-        W_ih: Array,
-        W_hh: Array,
-        b_ih: Array,
-        b_hh: Array,
-        W_a: Array,
-        W_c: Array,
-    ) -> Any:
+    def step(*inputs: Array) -> Any:
+        y_prev, h_tilde_prev, h_prev, H, lengths, W_ih, W_hh, b_ih, b_hh, W_a, W_c = inputs
         h = cell(feed(y_prev, h_tilde_prev), h_prev, W_ih, W_hh, b_ih, b_hh)
         weights = weigh(score(query(h, h_prev), H, W_a), mask(H, lengths))
-        context = torch.einsum("bn,bns->bs", weights, H)
+        context = read(weights, H)
         return give(h, mix(context, h, W_c), weights, context)
 
     return step
@@ -172,6 +178,30 @@ def _kept_and_new_swapped(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Ar
     return z * torch.tanh(i_n + torch.sigmoid(i_r + h_r) * h_n) + (1 - z) * s
 
 
+def _gated(sigmoid: Callable[[Array], Array], reset_input: bool = False, squash: bool = True) -> Callable[..., Array]:
+    """The cell with another sigmoid, a reset gate that acts on the input as well, or a candidate without tanh."""
+
+    def cell(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array) -> Array:
+        i_r, i_z, i_n = (x @ W_ih.T + b_ih).chunk(3, -1)
+        h_r, h_z, h_n = (s @ W_hh.T + b_hh).chunk(3, -1)
+        r, z = sigmoid(i_r + h_r), sigmoid(i_z + h_z)
+        new = r * (i_n + h_n) if reset_input else i_n + r * h_n
+        return (1 - z) * (torch.tanh(new) if squash else new) + z * s
+
+    return cell
+
+
+def _turned_per_gate(x: Array, s: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array) -> Array:
+    d = s.shape[1]
+    return _cell(x, s, W_ih, W_hh.reshape(3, d, d).mT.reshape(3 * d, d), b_ih, b_hh)
+
+
+def _batch_maximum(scores: Array, mask: Array) -> Array:
+    e = scores.masked_fill(~mask, -torch.inf)
+    w = (e - e.max().nan_to_num(neginf=0.0)).exp()
+    return w / w.sum(-1, keepdim=True).clamp(min=1e-30)
+
+
 _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
     (
         "asks with the old state, as Bahdanau does",
@@ -197,10 +227,7 @@ _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
         "leaves out the tanh of the attentional state",
         "What keeps h̃, which is fed back at every step, from growing?",
     ): _built(mix=lambda c, h, W: torch.cat([c, h], -1) @ W.T),
-    (
-        "mixes the context with the old state",
-        "Which state belongs to the context of this step?",
-    ): lambda *x: (
+    ("mixes the context with the old state", "Which state belongs to the context of this step?"): lambda *x: (
         decoder_step(*x)[0],
         torch.tanh(torch.cat([torch.einsum("bn,bns->bs", decoder_step(*x)[2], x[3]), x[2]], -1) @ x[10].T),
         decoder_step(*x)[2],
@@ -217,6 +244,14 @@ _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
         "sets the scores of padding to 0 instead of −inf",
         "Is a score of 0 small? What is exp(0)?",
     ): _built(weigh=lambda e, mask: (e * mask).softmax(-1)),
+    (
+        "gives hidden positions a finite score and multiplies by the mask afterwards",
+        "What if all words of a sentence score below that number? Which score is below every other?",
+    ): _built(weigh=lambda e, mask: e.masked_fill(~mask, -1e9).softmax(-1) * mask),
+    (
+        "subtracts the maximum of the whole batch",
+        "What is left of exp(score − maximum) in a sentence whose scores are all far below another sentence's?",
+    ): _built(weigh=_batch_maximum),
     (
         "gives a sentence of length 0 uniform weights",
         "What should a query read that may attend to nothing?",
@@ -274,6 +309,34 @@ _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
         "What does r multiply in torch's cell: the product alone, or the product and its bias?",
     ): _built(cell=_bias_behind_the_gate),
     (
+        "lets the reset gate act on the input as well",
+        "In the candidate, does r multiply i_n too, or h_n alone?",
+    ): _built(cell=_gated(torch.sigmoid, reset_input=True)),
+    (
+        "leaves out the tanh of the candidate",
+        "What keeps the new state between −1 and 1?",
+    ): _built(cell=_gated(torch.sigmoid, squash=False)),
+    (
+        "computes the gates by 1/(1 + exp(−x)), whose gradient is NaN where exp overflows",
+        "What is exp(200) in float32, and what is its share of the derivative? Does torch have the whole function?",
+    ): _built(cell=_gated(lambda x: 1 / (1 + torch.exp(-x)))),
+    (
+        "computes the gates by exp(x)/(1 + exp(x)), which is NaN where exp overflows",
+        "What is exp(200) in float32, and what is inf / inf? Does torch have the whole function?",
+    ): _built(cell=_gated(lambda x: torch.exp(x) / (1 + torch.exp(x)))),
+    (
+        "exchanges b_ih and b_hh",
+        "Which of the two biases stands inside the product with the reset gate?",
+    ): _built(cell=lambda x, s, W_ih, W_hh, b_ih, b_hh: _cell(x, s, W_ih, W_hh, b_hh, b_ih)),
+    (
+        "transposes W_hh gate by gate",
+        "Each gate has a square block of W_hh. Is it multiplied as s @ block or as s @ block.T?",
+    ): _built(cell=_turned_per_gate),
+    (
+        "hands the cell transposed weights",
+        "Which shape does torch.gru_cell want W_ih to have? (Look at the sizes in the task.)",
+    ): _built(cell=lambda x, s, W_ih, W_hh, b_ih, b_hh: torch.gru_cell(x, s, W_ih.T, W_hh, b_ih, b_hh)),
+    (
         "leaves out b_hh",
         "How many biases has torch.nn.GRUCell?",
     ): _built(cell=lambda x, s, W_ih, W_hh, b_ih, b_hh: _cell(x, s, W_ih, W_hh, b_ih, b_hh * 0)),
@@ -309,6 +372,22 @@ _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
         "returns the old state as the new one",
         "What must the caller hand over as h_prev at the next step?",
     ): lambda *x: (x[2], *decoder_step(*x)[1:]),
+    (
+        "detaches the source states in the scores",
+        "The source states reach the output along two paths. Which?",
+    ): _built(score=lambda h, H, W: _general(h, H.detach(), W)),
+    (
+        "detaches the source states in the context",
+        "The source states reach the output along two paths. Which?",
+    ): _built(read=lambda a, H: torch.einsum("bn,bns->bs", a, H.detach())),
+    (
+        "detaches the query, so that scoring never teaches the state what to ask for",
+        "Along which path does the loss change what h asks for?",
+    ): _built(score=lambda h, H, W: _general(h.detach(), H, W)),
+    (
+        "detaches the scores or weights, so that attending is never learned",
+        "Which path leads from the loss to W_a?",
+    ): _built(weigh=lambda e, mask: _weights(e, mask).detach()),
     (
         "detaches the source states, so that the encoder never learns",
         "Along which paths does the gradient reach the encoder?",

@@ -17,6 +17,7 @@ task = Task(
     reference=local_p_attention,
     kind="torch",
     lecture="03_luong#predict-the-position",
+    scores=lambda h, H, *others: (H @ h[:, :, None])[:, :, 0] * (torch.arange(H.shape[1]) < others[-1][:, None]),
     hints=(
         "Four steps: where (p), who is in the window, softmax among those, then the Gaussian. Only the first and the last know p's decimals.",
         "p is a real number, different for every sentence, so the window is a mask of shape (B, n): two conditions, joined. The sum of the "
@@ -37,6 +38,12 @@ def _local(
     lengths[int(draw.rng.integers(B))] = n
     h, H = draw.array(B, d, fixed=True), draw.array(B, n, d, mean=0.2)
     return h, H, draw.array(d_p, d, fixed=True), draw.array(d_p, fixed=True), half, lengths
+
+
+def _towards(h: Array, W_p: Array) -> Array:
+    """The v_p with which v_pᵀ tanh(W_p h) is 1 for this state, and −1 for its negative."""
+    hidden = torch.tanh(W_p @ h)  # (d,) -> (d_p,)
+    return hidden / (hidden**2).sum().clamp(min=1e-6)
 
 
 @task.inputs
@@ -62,6 +69,21 @@ def _(draw: Draw) -> tuple[Any, ...]:
     return h, H, W_p, v_p * 0, D, (lengths - lengths % 2).clamp(min=2)  # p is half of it
 
 
+@task.special("a window that ends just beside integers", share=0.2, gradients=False)  # the question is who is inside
+def _(draw: Draw) -> tuple[Any, ...]:
+    h, H, W_p, v_p, D, lengths = _local(draw, D=draw.choice([1, 2, 3]), words=8)
+    v_p = 1e-5 * _towards(h[0], W_p)  # p is half the length, and 0.0000025 of the length more or less
+    h, H, lengths = torch.cat([h[:1], -h[:1]]), torch.cat([H[:1], H[:1]]), torch.cat([lengths[:1], lengths[:1]])
+    return h, H, W_p, v_p, D, (lengths - lengths % 2).clamp(min=8)
+
+
+@task.special("a single word that scores far below zero", share=0.2, gradients=False)  # they would be rounding · 1e12
+def _(draw: Draw) -> tuple[Any, ...]:
+    h, H, W_p, v_p, D, lengths = _local(draw, words=2)
+    words = -1e12 * h / (h**2).sum(-1, keepdim=True).clamp(min=1e-6)
+    return h, torch.cat([words[:, None], 0 * H[:, 1:]], 1), W_p, v_p, D, lengths.clamp(max=1)
+
+
 @task.special("a window wider than the sentence", share=0.3)
 def _(draw: Draw) -> tuple[Any, ...]:
     return _local(draw, D=20)
@@ -70,8 +92,9 @@ def _(draw: Draw) -> tuple[Any, ...]:
 @task.special("a position pushed to the very beginning or end", share=0.2)
 def _(draw: Draw) -> tuple[Any, ...]:
     h, H, W_p, v_p, D, lengths = _local(draw, words=2)
+    v_p = 1000 * _towards(h[0], W_p)  # so far out that the sigmoid is exactly 0 or 1, and flat
     h, H, lengths = torch.cat([h[:1], -h[:1]]), torch.cat([H[:1], H[:1]]), torch.cat([lengths[:1], lengths[:1]])
-    return h, H, W_p, v_p * 300, D, lengths  # one to either side, so that p = 0 is compared with numbers of its size
+    return h, H, W_p, v_p, D, lengths  # one to either side, so that p = 0 is compared with numbers of its size
 
 
 @task.special("padding that holds huge numbers", share=0.4)
@@ -140,7 +163,8 @@ def _built(
     bell: Callable[..., Array] = _bell,
     weigh: Callable[..., Array] = _weigh,
     first: int = 0,
-    give: Callable[..., tuple[Array, ...]] = lambda H, a, p, soft: (torch.einsum("bn,bnd->bd", a, H), a, p),  # noqa: ARG005 - others use soft
+    read: Callable[..., Array] = lambda a, H: torch.einsum("bn,bnd->bd", a, H),
+    give: Callable[..., tuple[Array, ...]] = lambda c, a, p, soft: (c, a, p),  # noqa: ARG005 - others use soft
 ) -> Callable[..., Any]:
     def local(h: Array, H: Array, W_p: Array, v_p: Array, D: int, lengths: Array) -> Any:
         p = position(h, H, W_p, v_p, lengths)
@@ -148,9 +172,20 @@ def _built(
         mask = window(s, p[:, None], D, lengths)
         scores = score(h, H)
         weights = weigh(scores, mask, bell(s, p[:, None], D))
-        return give(H, weights, p, lambda: _soft(scores, mask))
+        return give(read(weights, H), weights, p, lambda: _soft(scores, mask))
 
     return local
+
+
+def _before_the_gaussian(*x: Any) -> Array:
+    weights: Array = _built(give=lambda c, a, p, soft: (c, soft(), p))(*x)[1]  # noqa: ARG005 - likewise
+    return weights
+
+
+def _batch_maximum(scores: Array, mask: Array, bell: Array) -> Array:
+    e = scores.masked_fill(~mask, -torch.inf)
+    w = (e - e.max().nan_to_num(neginf=0.0)).exp()
+    return w / w.sum(-1, keepdim=True).clamp(min=1e-30) * bell
 
 
 _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
@@ -182,6 +217,10 @@ _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
         "leaves out the 2 in the Gaussian's denominator",
         "What stands below (s − p)² in a Gaussian?",
     ): _built(bell=lambda s, p, D: torch.exp(-((s - p) ** 2) / (D / 2) ** 2)),
+    (
+        "takes σ = D // 2, which drops a half",
+        "What is 3 // 2, and what 1 // 2?",
+    ): _built(bell=lambda s, p, D: torch.exp(-((s - p) ** 2) / (2 * (D // 2) ** 2))),
     (
         "forgets to square the distance",
         "Should the Gaussian treat both sides of p alike?",
@@ -227,6 +266,22 @@ _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
         "Through which factor of a weight does p get its gradient?",
     ): _built(bell=lambda s, p, D: _bell(s, p.detach(), D)),
     (
+        "detaches the p that it returns",
+        "May a loss look at the returned p?",
+    ): lambda *x: (*local_p_attention(*x)[:2], local_p_attention(*x)[2].detach()),
+    (
+        "detaches the query in the scores",
+        "h reaches the weights along two paths. Which?",
+    ): _built(score=lambda h, H: torch.einsum("bd,bnd->bn", h.detach(), H)),
+    (
+        "detaches the source states in the scores",
+        "The source states reach the output along two paths. Which?",
+    ): _built(score=lambda h, H: torch.einsum("bd,bnd->bn", h, H.detach())),
+    (
+        "detaches the source states in the context",
+        "The source states reach the output along two paths. Which?",
+    ): _built(read=lambda a, H: torch.einsum("bn,bnd->bd", a, H.detach())),
+    (
         "excludes the ends of the window",
         "Is a position at a distance of exactly D inside?",
     ): _built(window=lambda s, p, D, S: ((s - p).abs() < D) & (s < S[:, None])),
@@ -238,6 +293,22 @@ _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
         "lays the window around the position rounded down",
         "How many integers lie within D of 12.7?",
     ): _built(window=lambda s, p, D, S: _window(s, p.floor(), D, S)),
+    (
+        "lays the window around the position rounded up",
+        "How many integers lie within D of 12.3?",
+    ): _built(window=lambda s, p, D, S: _window(s, p.ceil(), D, S)),
+    (
+        "excludes the left end of the window",
+        "Is s = p − D inside? And s = p + D?",
+    ): _built(window=lambda s, p, D, S: (s > p - D) & (s <= p + D) & (s < S[:, None])),
+    (
+        "excludes the right end of the window",
+        "Is s = p − D inside? And s = p + D?",
+    ): _built(window=lambda s, p, D, S: (s >= p - D) & (s < p + D) & (s < S[:, None])),
+    (
+        "lets positions just outside the window in",
+        "Is a position at a distance of D + 0.0001 inside? Where does your condition end?",
+    ): _built(window=lambda s, p, D, S: ((s - p).abs() <= D + 1e-3) & (s < S[:, None])),
     (
         "makes the window half as wide",
         "Is D the width of the window, or half of it?",
@@ -261,6 +332,14 @@ _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
         "gives positions outside the window the score 0 instead of −inf",
         "Is a score of 0 small? What is exp(0)?",
     ): _built(weigh=lambda e, mask, bell: (e * mask).softmax(-1) * bell),
+    (
+        "gives hidden positions a finite score and multiplies by the mask afterwards",
+        "What if all words of the window score below that number? Which score is below every other?",
+    ): _built(weigh=lambda e, mask, bell: e.masked_fill(~mask, -1e9).softmax(-1) * mask * bell),
+    (
+        "subtracts the maximum of the whole batch",
+        "What is left of exp(score − maximum) in a sentence whose scores are all far below another sentence's?",
+    ): _built(weigh=_batch_maximum),
     (
         "counts the positions from 1",
         "Which number has the first word?",
@@ -292,11 +371,11 @@ _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
     (
         "makes the context from the weights before the Gaussian",
         "Which weights does the context use: those that are returned?",
-    ): _built(give=lambda H, a, p, soft: (torch.einsum("bn,bnd->bd", soft(), H), a, p)),
+    ): lambda *x: (torch.einsum("bn,bnd->bd", _before_the_gaussian(*x), x[1]), *local_p_attention(*x)[1:]),
     (
         "returns the weights before the Gaussian",
         "Which weights made the context?",
-    ): _built(give=lambda H, a, p, soft: (torch.einsum("bn,bnd->bd", a, H), soft(), p)),
+    ): _built(give=lambda c, a, p, soft: (c, soft(), p)),  # noqa: ARG005 - likewise
     (
         "divides the scores by √d",
         "Is the scale part of the dot score here?",

@@ -48,6 +48,17 @@ def _(draw: Draw) -> tuple[Any, ...]:
     return "concat", draw.array("B", "d_t"), H, W, draw.array("d_a", fixed=True)
 
 
+@task.special("general with d_t = d_s", share=0.5)
+def _(draw: Draw) -> tuple[Any, ...]:
+    size = draw.size("d_t", 2, 5)
+    return "general", draw.array("B", "d_t"), draw.array("B", "n", size), draw.array(size, size, fixed=True)
+
+
+@task.special("v but no W given although the kind is dot", share=0.3)
+def _(draw: Draw) -> tuple[Any, ...]:
+    return *_arguments(draw, "dot"), None, draw.array("d_t")
+
+
 @task.special("W and v given although the kind is dot", share=0.3)
 def _(draw: Draw) -> tuple[Any, ...]:
     return *_arguments(draw, "dot"), draw.array("d_t", "d_t"), draw.array("d_t")
@@ -66,6 +77,31 @@ def _(draw: Draw) -> tuple[Any, ...]:
 @task.error("A kind that does not exist, without W and v", ValueError, naming="cosine")
 def _(draw: Draw) -> tuple[Any, ...]:
     return "cosine", *_arguments(draw, "dot")[1:]
+
+
+@task.error("A kind in capitals", ValueError, naming="DOT")
+def _(draw: Draw) -> tuple[Any, ...]:
+    return "DOT", *_arguments(draw, "dot")[1:]
+
+
+@task.error("A kind that only begins like another", ValueError, naming="dots")
+def _(draw: Draw) -> tuple[Any, ...]:
+    return "dots", *_arguments(draw, "dot")[1:]
+
+
+@task.error("A part of a kind's name", ValueError, naming="gen")
+def _(draw: Draw) -> tuple[Any, ...]:
+    return "gen", *_arguments(draw, "general")[1:]
+
+
+@task.error("An empty kind", ValueError, naming="")
+def _(draw: Draw) -> tuple[Any, ...]:
+    return "", *_arguments(draw, "dot")[1:]
+
+
+@task.error("concat without W and v", ValueError, naming="W")
+def _(draw: Draw) -> tuple[Any, ...]:
+    return "concat", *_arguments(draw, "concat")[1:3]
 
 
 @task.error("general without W", ValueError, naming="W")
@@ -118,6 +154,36 @@ def _(kind: str, h: Array, H: Array, W: Array = None, v: Array = None) -> Array:
     if kind != "concat":
         return luong_score(kind, h, H, W, v)
     return torch.tanh(torch.cat([H, h[:, None, :].expand(-1, H.shape[1], -1)], -1) @ W.T) @ v
+
+
+@task.misconception(
+    "joins h with H without repeating h at every position",
+    ask="Which shapes have h[:, None] and H? What must agree before two arrays can be joined on the last axis?",
+)
+def _(kind: str, h: Array, H: Array, W: Array = None, v: Array = None) -> Array:
+    _checked(kind, W, v)
+    if kind != "concat":
+        return luong_score(kind, h, H, W, v)
+    return torch.tanh(torch.cat([h[:, None], H], -1) @ W.T) @ v
+
+
+@task.misconception(
+    "multiplies by the W of concat without transposing it", ask="Which axis of W has d_t + d_s entries?"
+)
+def _(kind: str, h: Array, H: Array, W: Array = None, v: Array = None) -> Array:
+    _checked(kind, W, v)
+    return torch.tanh(_both(h, H) @ W) @ v if kind == "concat" else luong_score(kind, h, H, W, v)
+
+
+@task.misconception(
+    "makes W symmetric in the general score",
+    ask="Is hᵀ W h_s the same as h_sᵀ W h?",
+)
+def _(kind: str, h: Array, H: Array, W: Array = None, v: Array = None) -> Array:
+    _checked(kind, W, v)
+    if kind != "general" or W.shape[0] != W.shape[1]:
+        return luong_score(kind, h, H, W, v)
+    return luong_score(kind, h, H, (W + W.T) / 2, v)
 
 
 @task.misconception(

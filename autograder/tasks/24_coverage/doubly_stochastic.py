@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from attn_core.seq2seq.coverage import coverage_loss, doubly_stochastic_penalty
@@ -14,6 +15,8 @@ task = Task(
     reference=doubly_stochastic_penalty,
     kind="torch",
     lecture="24_coverage#doubly-stochastic-attention",
+    unit=1.0,
+    simplex=("weights",),
     hints=(
         "Rows sum to one by the softmax. What does this penalty want the columns to sum to?",
         "First set the rows that are not real to zero, then sum over the steps: one total per source position.",
@@ -27,19 +30,19 @@ def _(draw: Draw) -> tuple[Array, ...]:
     B, T = draw.size("B", 1, 5), draw.size("T")
     steps = draw.integers("B", low=1, high=T)
     steps[int(draw.rng.integers(B))] = T  # as in a real batch, one sequence has all steps
-    return _padded(draw, steps, 3.0), steps
+    return _padded(draw.weights("B", "T", "n", sharpness=1.5), steps, draw), steps
 
 
-def _padded(draw: Draw, steps: Array, extreme: float) -> Array:
-    weights, padding = draw.weights("B", "T", "n", sharpness=1.5), draw.array("B", "T", "n", scale=extreme, fixed=True)
-    return torch.where(_real(weights, steps)[..., None], weights, padding)
+def _padded(weights: Array, steps: Array, draw: Draw) -> Array:
+    """The weights of the real steps, and any numbers behind them."""
+    return torch.where(_real(weights, steps)[..., None], weights, draw.array("B", "T", "n", scale=3.0, fixed=True))
 
 
 @task.special("a single real step")
 def _(draw: Draw) -> tuple[Array, ...]:
     draw.size("T", 3, 6)
     steps = torch.ones(draw.size("B", 1, 5), dtype=torch.int64)
-    return _padded(draw, steps, 3.0), steps
+    return _padded(draw.weights("B", "T", "n", sharpness=1.5), steps, draw), steps
 
 
 @task.special("all steps are real")
@@ -57,11 +60,34 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return weights, torch.full((B,), n)
 
 
-@task.special("very large numbers behind the last step", share=0.25)
+@task.special("weights that are one-hot")
 def _(draw: Draw) -> tuple[Array, ...]:
-    T = draw.size("T", 3, 6)
-    steps = draw.integers("B", low=1, high=T - 1)
-    return _padded(draw, steps, 1e12), steps
+    n, T = draw.size("n", 2, 5), draw.size("T", 2, 6)
+    steps = draw.integers("B", low=1, high=T)
+    sharp = draw.give(np.eye(n)[draw.rng.integers(n, size=draw.shape("B", "T"))], rounded=False)
+    return _padded(sharp, steps, draw), steps
+
+
+@task.special("a long text that returns to one position again and again")
+def _(draw: Draw) -> tuple[Array, ...]:
+    n, T = draw.size("n", 2, 5), draw.size("T", 25, 40)
+    steps = draw.integers("B", low=25, high=T)
+    rows = np.full((*draw.shape("B", "T"), n), 0.3 / (n - 1))
+    rows[..., int(draw.rng.integers(n))] = 0.7
+    return _padded(draw.give(rows, rounded=False), steps, draw), steps
+
+
+@task.special("numbers behind the last step so large that their sums overflow", share=0.25)
+def _(draw: Draw) -> tuple[Array, ...]:
+    """One sign per sequence: two such rows, or two entries of one of them, are too large for float32 in sum."""
+    T = draw.size("T", 4, 7)
+    draw.size("n", 2, 5)
+    steps = draw.integers("B", low=1, high=T - 2)
+    sign = np.where(draw.rng.random((len(steps), 1, 1)) < 0.5, -1.0, 1.0)
+    largest = 3.3e38 if draw.case.dtype == "float32" else 1e300
+    padding = draw.give(sign * draw.rng.uniform(0.9, 1.0, draw.shape("B", "T", "n")) * largest, rounded=False)
+    weights = draw.weights("B", "T", "n", sharpness=1.5)
+    return torch.where(_real(weights, steps)[..., None], weights, padding), steps
 
 
 def _real(weights: Array, steps: Array) -> Array:
@@ -126,6 +152,29 @@ def _(weights: Array, steps: Array) -> Array:
 @task.misconception("divides by the number of steps", ask="Is there a mean in the formula?")
 def _(weights: Array, steps: Array) -> Array:
     return doubly_stochastic_penalty(weights, steps) / steps
+
+
+@task.misconception(
+    "counts as many steps as the shortest text has", ask="Do all texts of a batch have the same number of steps?"
+)
+def _(weights: Array, steps: Array) -> Array:
+    return doubly_stochastic_penalty(weights, steps.min().expand_as(steps))
+
+
+@task.misconception(
+    "takes the largest weight of each position instead of the sum over the steps",
+    ask="A position that got 0.5 twice: is its total 0.5?",
+)
+def _(weights: Array, steps: Array) -> Array:
+    kept = torch.where(_real(weights, steps)[..., None], weights, torch.zeros_like(weights))
+    return ((1 - kept.amax(1)) ** 2).sum(-1)
+
+
+@task.misconception(
+    "squares the totals and subtracts 1 from each: the mixed term is missing", ask="What is (1 − S)², multiplied out?"
+)
+def _(weights: Array, steps: Array) -> Array:
+    return (_total(weights, steps) ** 2 - 1).sum(-1)
 
 
 @task.misconception(

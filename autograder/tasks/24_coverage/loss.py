@@ -26,13 +26,13 @@ task = Task(
 )
 
 
-def inputs(draw: Draw, least: int = 2, extreme: float = 3.0) -> tuple[Array, ...]:
+def inputs(draw: Draw, least: int = 2) -> tuple[Array, ...]:
     """Rows that sum to one as far as the steps are real, anything behind them."""
     B, T = draw.size("B", 1, 5), draw.size("T")
     draw.size("n", least)
     steps = draw.integers("B", low=1, high=T)
     steps[int(draw.rng.integers(B))] = T  # as in a real batch, one sequence has all steps
-    weights, padding = draw.weights("B", "T", "n", sharpness=1.5), draw.array("B", "T", "n", scale=extreme, fixed=True)
+    weights, padding = draw.weights("B", "T", "n", sharpness=1.5), draw.array("B", "T", "n", scale=3.0, fixed=True)
     real = torch.arange(T) < steps[:, None]
     return torch.where(real[..., None], weights, padding), steps
 
@@ -78,10 +78,17 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return one_hot(draw)
 
 
-@task.special("very large numbers behind the last step", share=0.25)
+@task.special("numbers behind the last step so large that their sums overflow", share=0.25)
 def _(draw: Draw) -> tuple[Array, ...]:
-    draw.size("T", 3, 6)
-    return inputs(draw, extreme=1e12)
+    """One sign per sequence: two such rows, or two entries of one of them, are too large for float32 in sum."""
+    T = draw.size("T", 4, 7)
+    draw.size("n", 2, 5)
+    steps = draw.integers("B", low=1, high=T - 2)
+    sign = np.where(draw.rng.random((len(steps), 1, 1)) < 0.5, -1.0, 1.0)
+    largest = 3.3e38 if draw.case.dtype == "float32" else 1e300
+    padding = draw.give(sign * draw.rng.uniform(0.9, 1.0, draw.shape("B", "T", "n")) * largest, rounded=False)
+    weights = draw.weights("B", "T", "n", sharpness=1.5)
+    return torch.where((torch.arange(T) < steps[:, None])[..., None], weights, padding), steps
 
 
 @task.property("a sequence never costs more than 1, and never less than 0")
@@ -124,6 +131,14 @@ def _(weights: Array, steps: Array) -> Array:
 
 
 @task.misconception(
+    "multiplies by 0 what may have overflowed: 0 · ∞ is NaN",
+    ask="Padding may hold any finite numbers. What is their sum, and what is 0 times that? Which function picks instead?",
+)
+def _(weights: Array, steps: Array) -> Array:
+    return (_overlap(weights) * _real(weights, steps)).sum(1) / steps
+
+
+@task.misconception(
     "divides by T instead of the number of real steps", ask="Over how many terms is the mean of a short sequence taken?"
 )
 def _(weights: Array, steps: Array) -> Array:
@@ -160,6 +175,28 @@ def _(weights: Array, steps: Array) -> Array:
 @task.misconception("returns one number for the whole batch", ask="How many sequences are there, and how many losses?")
 def _(weights: Array, steps: Array) -> Array:
     return coverage_loss(weights, steps).mean()
+
+
+@task.misconception(
+    "gives all sequences the mean over all real steps of the batch",
+    ask="Does the loss of a text depend on what its neighbours repeat?",
+)
+def _(weights: Array, steps: Array) -> Array:
+    return _overlap(weights)[_real(weights, steps)].mean().expand(len(weights))
+
+
+@task.misconception(
+    "returns one mean over all real steps of the batch", ask="How many sequences are there, and how many losses?"
+)
+def _(weights: Array, steps: Array) -> Array:
+    return _overlap(weights)[_real(weights, steps)].mean()
+
+
+@task.misconception(
+    "divides every sequence by the steps of the first one", ask="Do all texts of a batch have the same number of steps?"
+)
+def _(weights: Array, steps: Array) -> Array:
+    return coverage_loss(weights, steps) * steps / steps[0]
 
 
 @task.misconception(
@@ -200,6 +237,31 @@ def _(weights: Array, steps: Array) -> Array:
 )
 def _(weights: Array, steps: Array) -> Array:
     return _mean(torch.minimum(weights, coverage_vectors(weights)).amin(-1), steps, _real(weights, steps))
+
+
+@task.misconception(
+    "takes the largest overlap of any position instead of their sum", ask="Over which positions does the sum run?"
+)
+def _(weights: Array, steps: Array) -> Array:
+    return _mean(torch.minimum(weights, coverage_vectors(weights)).amax(-1), steps, _real(weights, steps))
+
+
+@task.misconception(
+    "compares with the largest earlier weight instead of the sum",
+    ask="Is a position that got 0.5 twice covered by 0.5?",
+)
+def _(weights: Array, steps: Array) -> Array:
+    before = torch.cat([torch.zeros_like(weights[:, :1]), weights[:, :-1].cummax(1).values], 1)
+    return _mean(torch.minimum(weights, before).sum(-1), steps, _real(weights, steps))
+
+
+@task.misconception(
+    "takes 1 less what the coverage has too much, max(c − a, 0), instead of what the weights have too much",
+    ask="Coverage sums to the number of earlier steps. Which of a − c and c − a is new in this step?",
+)
+def _(weights: Array, steps: Array) -> Array:
+    left = torch.relu(coverage_vectors(weights) - weights).sum(-1)
+    return _mean(1 - left, steps, _real(weights, steps))
 
 
 @task.misconception(

@@ -76,6 +76,35 @@ def _(draw: Draw) -> tuple[Tokens, int]:
     return [a, b, c, b, a, c, a, b], 2
 
 
+@task.special("token ids up to 50,000", share=0.25)
+def _(draw: Draw) -> tuple[Tokens, int]:
+    """Bigrams that differ, but not in any common number made of them; the last one stood at the beginning."""
+    a, b = (int(x) for x in draw.rng.integers(12_000, 28_000, size=2))
+    pairs = [(a, b), (a + 256, b), (a + 1000, b), (40_000, b), (40_001, b)]  # mod 256, mod 1000, in half precision
+    for base in (10, 31, 100, 256, 1000, 10_007):  # x + base · y, base · x + y
+        pairs += [(a + base, b - 1), (a - 1, b + base)]
+    between = [int(x) for x in draw.rng.permutation(9_000)[: len(pairs)] + 41_000]
+    return [t for pair, x in zip(pairs, between, strict=True) for t in (*pair, x)] + [a, b], 2
+
+
+@task.special("−1 and −2 in the same places", share=0.25)
+def _(draw: Draw) -> tuple[Tokens, int]:
+    x = draw.choice([3, 7, 50_000])
+    return draw.choice([[-1, x, -2, x], [-2, x, x, -1, x], [x, -1, x, -2, -2]]), draw.choice([1, 2])
+
+
+@task.special("five or six tokens in an n-gram", share=0.25)
+def _(draw: Draw) -> tuple[Tokens, int]:
+    x, y, *phrase = (int(t) for t in draw.rng.permutation(9)[:7])
+    return [*phrase, x, *phrase[:4], y, *phrase, x, *_tokens(draw, draw.size("m", 1, 24))], draw.choice([5, 6])
+
+
+@task.special("a long text that comes back to its beginning", share=0.25)
+def _(draw: Draw) -> tuple[Tokens, int]:
+    start, n = [int(x) for x in draw.rng.integers(100, size=6)], draw.choice([1, 2, 3])
+    return [*start, *(int(x) for x in 100 + draw.rng.permutation(60)), *start, *start[: draw.choice([0, 3])]], n
+
+
 def _grams(tokens: Tokens, n: int) -> list[tuple[int, ...]]:
     return [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
 
@@ -193,6 +222,36 @@ def _(tokens: Tokens, n: int) -> float:
 @task.misconception("looks at single tokens whatever n is", ask="Which argument does your result not depend on?")
 def _(tokens: Tokens, n: int) -> float:  # noqa: ARG001 - ignoring n is the mistake
     return repetition_rate(tokens, 1)
+
+
+@task.misconception(
+    "counts the shorter n-grams as well", ask="Does a rate for n = 3 know of bigrams, and how many n-grams are there?"
+)
+def _(tokens: Tokens, n: int) -> float:
+    grams = [gram for k in range(1, n + 1) for gram in _grams(tokens, k)] if len(tokens) >= n else []
+    return _share(len(grams) - len(set(grams)), len(grams))
+
+
+@task.misconception(
+    "looks at the last n-gram only",
+    ask="How many n-grams can be repetitions of an earlier one, and for how many do you ask?",
+)
+def _(tokens: Tokens, n: int) -> float:
+    grams = _grams(tokens, n)
+    return float(grams[-1] in grams[:-1]) if grams else 0.0
+
+
+@task.misconception("drops token 0 as if it were padding", ask="Which of the tokens does the task call padding?")
+def _(tokens: Tokens, n: int) -> float:
+    return repetition_rate([t for t in tokens if t], n)
+
+
+@task.misconception(
+    "compares the hashes of the n-grams instead of the n-grams", ask="What are hash((-1,)) and hash((-2,)) in Python?"
+)
+def _(tokens: Tokens, n: int) -> float:
+    grams = _grams(tokens, n)
+    return _share(len(grams) - len({hash(gram) for gram in grams}), len(grams))
 
 
 @task.misconception("looks at bigrams whatever n is", ask="Which argument does your result not depend on?")

@@ -42,8 +42,8 @@ def _(draw: Draw) -> tuple[Array, ...]:
 
 @task.special("coverage after many steps", share=0.25)
 def _(draw: Draw) -> tuple[Array, ...]:
-    s, H, _, *parameters = task.draw_inputs(draw)
-    return s, H, 20 * draw.weights("B", "n"), *parameters
+    s, H, _, W_s, W_h, w_c, b, v = task.draw_inputs(draw)
+    return s, H, 200 * draw.weights("B", "n"), W_s, W_h, 0.03 * w_c, b, v  # a small w_c, or else tanh is saturated
 
 
 @task.special("a single source position", share=0.25)
@@ -105,6 +105,33 @@ def _(s: Array, H: Array, c: Array, W_s: Array, W_h: Array, w_c: Array, b: Array
 )
 def _(s: Array, H: Array, c: Array, W_s: Array, W_h: Array, w_c: Array, b: Array, v: Array) -> Array:
     return torch.tanh(_hidden(s, H, 0 * c, W_s, W_h, w_c, b)) @ v + c * (w_c @ v)
+
+
+@task.misconception(
+    "adds the bias twice", ask="How often does b stand in the formula, and how often do your layers add it?"
+)
+def _(s: Array, H: Array, c: Array, W_s: Array, W_h: Array, w_c: Array, b: Array, v: Array) -> Array:
+    return torch.tanh(_hidden(s, H, c, W_s, W_h, w_c, 2 * b)) @ v
+
+
+@task.misconception(
+    "uses what is still uncovered, 1 − c, in place of the coverage",
+    ask="Is c in the formula what has been read, or what has not been read yet?",
+)
+def _(s: Array, H: Array, c: Array, W_s: Array, W_h: Array, w_c: Array, b: Array, v: Array) -> Array:
+    return torch.tanh(_hidden(s, H, 1 - c, W_s, W_h, w_c, b)) @ v
+
+
+@task.misconception("takes the logarithm of the coverage first", ask="Does the formula change c before w_c weighs it?")
+def _(s: Array, H: Array, c: Array, W_s: Array, W_h: Array, w_c: Array, b: Array, v: Array) -> Array:
+    return torch.tanh(_hidden(s, H, torch.log1p(c), W_s, W_h, w_c, b)) @ v
+
+
+@task.misconception(
+    "keeps an axis of size 1 at the end", ask="What is the shape of a product with v, and what with v as a column?"
+)
+def _(s: Array, H: Array, c: Array, W_s: Array, W_h: Array, w_c: Array, b: Array, v: Array) -> Array:
+    return coverage_scores(s, H, c, W_s, W_h, w_c, b, v)[..., None]
 
 
 @task.misconception("adds the bias outside the tanh", ask="How far does the bracket of the tanh reach?")

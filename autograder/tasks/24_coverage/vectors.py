@@ -42,7 +42,7 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return (draw.weights("B", "T", "n"),)
 
 
-@task.special("weights that are one-hot", gradients=False)
+@task.special("weights that are one-hot")
 def _(draw: Draw) -> tuple[Array, ...]:
     n = draw.size("n", 2, 6)
     draw.size("T", 2, 7)
@@ -51,10 +51,20 @@ def _(draw: Draw) -> tuple[Array, ...]:
 
 @task.special("rows of padding that hold any numbers")
 def _(draw: Draw) -> tuple[Array, ...]:
-    draw.size("T", 2, 6)
+    """The sum is linear in every row, whatever stands in it; one between two steps is seen in all later ones."""
+    T = draw.size("T", 3, 6)
+    draw.size("n", 2, 6)
     weights = draw.weights("B", "T", "n")
-    weights[0, -1] = draw.array("n", scale=5.0, fixed=True)
+    rubbish = draw.array("n", scale=5.0, fixed=True)
+    rubbish[0], rubbish[1] = -2 - abs(rubbish[0]), 2 + abs(rubbish[1])  # both signs, and more than a weight may be
+    weights[0, int(draw.rng.integers(T - 1))] = rubbish
     return (weights,)
+
+
+@task.special("a long text")
+def _(draw: Draw) -> tuple[Array, ...]:
+    draw.size("T", 9, 40)
+    return (draw.weights("B", "T", "n", sharpness=1.5),)
 
 
 @task.misconception(

@@ -71,6 +71,21 @@ def through_torch(lengths, correct, edges):
     return torch.stack(shares).numpy()
 
 
+@right
+def a_table_of_all_lengths(lengths, correct, edges):
+    """It must fit into memory, however long the lengths that are drawn."""
+    size = max(lengths.max(), edges.max()) + 1
+    count = np.bincount(lengths, minlength=size)
+    hits = np.bincount(lengths, weights=correct, minlength=size)
+    start, stop = edges[:-1].clip(0), edges[1:].clip(0)
+    return np.array(
+        [
+            hits[a:b].sum() / max(1, count[a:b].sum()) if count[a:b].any() else np.nan
+            for a, b in zip(start, stop, strict=True)
+        ]
+    )
+
+
 # --- wrong, the way learners write it
 
 
@@ -249,3 +264,72 @@ def squeezes_a_single_bucket(lengths, correct, edges):
 @wrong(None, why="the median of a row of booleans is 0, ½ or 1; no report knows that one")
 def median(lengths, correct, edges):
     return np.array([np.median(correct[i].astype(float)) if i.any() else np.nan for i in inside_of(lengths, edges)])
+
+
+@wrong("gives NaN where no answer is correct")
+def only_buckets_with_a_hit(lengths, correct, edges):
+    return np.array([correct[i].mean() if (correct & i).any() else np.nan for i in inside_of(lengths, edges)])
+
+
+@wrong("takes the mean over the lengths of a bucket, whatever the number of answers of each length")
+def mean_of_means(lengths, correct, edges):
+    shares = []
+    for i in inside_of(lengths, edges):
+        of_length = [correct[lengths == n].mean() for n in set(lengths[i].tolist())]
+        shares.append(sum(of_length) / len(of_length) if of_length else np.nan)
+    return np.array(shares)
+
+
+@wrong("searches the edges among lengths that are not sorted")
+def forgets_to_sort(lengths, correct, edges):
+    cut = np.searchsorted(lengths, edges)
+    return np.array([correct[a:b].mean() if b > a else np.nan for a, b in pairwise(cut)])
+
+
+@wrong("sorts the lengths but not the answers that belong to them")
+def sorts_one_of_two(lengths, correct, edges):
+    cut = np.searchsorted(np.sort(lengths), edges)
+    return np.array([correct[a:b].mean() if b > a else np.nan for a, b in pairwise(cut)])
+
+
+@wrong("lists the buckets from the last to the first")
+def inserted_in_front(lengths, correct, edges):
+    shares = []
+    for i in inside_of(lengths, edges):
+        shares.insert(0, correct[i].mean() if i.any() else np.nan)
+    return np.array(shares)
+
+
+@wrong("counts every length once, however many answers have it")
+def through_a_dictionary(lengths, correct, edges):
+    known = {}
+    for length, hit in zip(lengths.tolist(), correct.tolist(), strict=True):
+        known.setdefault(length, hit)
+    return loop_over_the_buckets(np.array(list(known)), np.array(list(known.values())), edges)
+
+
+def narrow(dtype):
+    def casts(lengths, correct, edges):
+        return loop_over_the_buckets(lengths.astype(dtype), correct, edges.astype(dtype))
+
+    return wrong("squeezes the lengths into a dtype that does not hold them all")(casts)
+
+
+int8, uint8, int16, float32 = map(narrow, ("int8", "uint8", "int16", "float32"))
+
+
+@wrong("squeezes the lengths into a dtype that does not hold them all")
+def table_of_65536(lengths, correct, edges):
+    return loop_over_the_buckets(lengths % 65536, correct, edges % 65536)
+
+
+def small_sum(dtype):
+    def sums(lengths, correct, edges):
+        return np.array(
+            [correct[i].sum(dtype=dtype) / i.sum() if i.any() else np.nan for i in inside_of(lengths, edges)]
+        )
+
+    return wrong("counts in a dtype that overflows when a bucket holds many answers")(sums)
+
+
+sum_in_int8, sum_in_uint8 = map(small_sum, ("int8", "uint8"))

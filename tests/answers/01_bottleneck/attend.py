@@ -55,7 +55,11 @@ def log_sum_exp(h, query, lengths):
 
 @right
 def torchs_fused_attention(h, query, lengths):
-    """The library's attention without its scale, and once more over unit values for the weights."""
+    """The library's attention without its scale, and once more over unit values for the weights.
+
+    It turns a mask into numbers that are added, so the padding is cleared first.
+    """
+    h = h.masked_fill(padding_of(h, lengths)[..., None], 0.0)
     mask = (torch.arange(h.shape[1]) < lengths[:, None])[:, None]
     unit = torch.eye(h.shape[1], dtype=h.dtype).expand(h.shape[0], -1, -1)
     context, weights = (
@@ -144,6 +148,74 @@ def minus_ten_thousand(h, query, lengths):
 @wrong("adds a large negative number to padded scores, which does not hide a score that is larger still")
 def added_minus_a_billion(h, query, lengths):
     return read(torch.softmax(scores_of(h, query) + padding_of(h, lengths) * -1e9, 1), h)
+
+
+def added(number):
+    def read_with_a_penalty(h, query, lengths):
+        return read(torch.softmax(scores_of(h, query) + padding_of(h, lengths).to(h.dtype) * number, 1), h)
+
+    return wrong("adds a large negative number to padded scores, which does not hide a score that is larger still")(
+        read_with_a_penalty
+    )
+
+
+added_minus_1e12, added_minus_1e21, added_minus_1e25, added_minus_1e30 = map(added, (-1e12, -1e21, -1e25, -1e30))
+
+
+@wrong("adds a large negative number to padded scores, which does not hide a score that is larger still")
+def added_and_no_nan_left(h, query, lengths):
+    weights = torch.softmax(scores_of(h, query) - 1e30 * padding_of(h, lengths), 1)
+    return read(torch.nan_to_num(weights), h)
+
+
+@wrong("adds −inf to padded scores, which is NaN where such a score has itself overflowed")
+def bias_of_minus_infinity(h, query, lengths):
+    bias = torch.where(padding_of(h, lengths), -torch.inf, 0.0).to(h.dtype)
+    return read(torch.softmax(scores_of(h, query) + bias, 1), h)
+
+
+@wrong("adds −inf to padded scores, which is NaN where such a score has itself overflowed")
+def fused_attention_adds_its_mask(h, query, lengths):
+    mask = ~padding_of(h, lengths)[:, None]
+    unit = torch.eye(h.shape[1], dtype=h.dtype).expand(h.shape[0], -1, -1)
+    context, weights = (
+        F.scaled_dot_product_attention(query[:, None], h, v, attn_mask=mask, scale=1.0)[:, 0] for v in (h, unit)
+    )
+    return context, weights
+
+
+def filled(number):
+    def read_above_a_filling(h, query, lengths):
+        return read(torch.softmax(scores_of(h, query).masked_fill(padding_of(h, lengths), number), 1), h)
+
+    return wrong("fills padded scores with a number that is not negative enough")(read_above_a_filling)
+
+
+filled_1e12, filled_1e15, filled_1e20, filled_1e30, filled_1e35 = map(filled, (-1e12, -1e15, -1e20, -1e30, -1e35))
+
+
+@wrong("fills padded scores with the smallest score less a constant, which a large score swallows")
+def just_below_the_smallest(h, query, lengths):
+    scores = scores_of(h, query)
+    return read(torch.softmax(scores.masked_fill(padding_of(h, lengths), float(scores.min()) - 1e4), 1), h)
+
+
+@wrong("clamps the scores, so that all beyond the bound look alike")
+def clamped_at_a_million(h, query, lengths):
+    scores = scores_of(h, query).clamp(-1e6, 1e6)
+    return read(torch.softmax(scores.masked_fill(padding_of(h, lengths), -torch.inf), 1), h)
+
+
+@wrong("clamps the scores, so that all beyond the bound look alike")
+def clamped_at_ten_thousand(h, query, lengths):
+    scores = scores_of(h, query).clamp(-1e4, 1e4)
+    return read(torch.softmax(scores.masked_fill(padding_of(h, lengths), -torch.inf), 1), h)
+
+
+@wrong("divides the scores by the number of steps")
+def temperature_of_the_length(h, query, lengths):
+    scores = scores_of(h, query) / lengths[:, None].to(h.dtype)
+    return read(torch.softmax(scores.masked_fill(padding_of(h, lengths), -torch.inf), 1), h)
 
 
 @wrong("multiplies the mask by −inf, which is NaN where the mask is 0")

@@ -2,7 +2,7 @@
 
 import torch
 from answers import right, wrong
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 # --- right, in different styles
 
@@ -213,3 +213,14 @@ def remembers_the_batch(h, lengths, seen=[]):  # noqa: B006 - a mutable default 
 @wrong(None, why="reads a position of the batch's mean length; no report knows that one")
 def the_mean_length(h, lengths):
     return h[:, int(lengths.double().mean()) - 1]
+
+
+@wrong("packs without enforce_sorted=False, which needs the longest sequence first")
+def packed_as_it_comes(h, lengths):
+    states, ends = pad_packed_sequence(pack_padded_sequence(h, lengths, batch_first=True), batch_first=True)
+    return states[torch.arange(len(h)), ends - 1]
+
+
+@wrong("reads all lengths from the first sequence")
+def first_row_of_all_pairs(h, lengths):
+    return h[:, lengths - 1][0]

@@ -295,7 +295,7 @@ def list_of_states(x, W_x, W_h, b):
     return list(loop_and_stack(x, W_x, W_h, b).unbind(1))
 
 
-@wrong("is right on ordinary inputs, but not for: many steps")
+@wrong("is right except when T > …")
 def stops_after_twenty_steps(x, W_x, W_h, b):
     states = loop_and_stack(x[:, :20], W_x, W_h, b)
     missing = x.shape[1] - states.shape[1]
@@ -310,3 +310,49 @@ def inputs_as_data(x, W_x, W_h, b):
 @wrong(None, why="clamps the states at 0.9; no report knows that one")
 def clamped(x, W_x, W_h, b):
     return run(x, W_x, W_h, b, lambda x_t, h: torch.tanh(x_t @ W_x.T + h @ W_h.T + b).clamp(-0.9, 0.9))
+
+
+@wrong("adds the bias at the first step only")
+def bias_as_a_start(x, W_x, W_h, b):
+    states = [torch.tanh(x[:, 0] @ W_x.T + b)]
+    for x_t in x.unbind(1)[1:]:
+        states.append(torch.tanh(x_t @ W_x.T + states[-1] @ W_h.T))
+    return torch.stack(states, 1)
+
+
+@wrong("leaves out the bias at the first step")
+def first_step_by_hand(x, W_x, W_h, b):
+    states = [torch.tanh(x[:, 0] @ W_x.T)]
+    for x_t in x.unbind(1)[1:]:
+        states.append(torch.tanh(x_t @ W_x.T + states[-1] @ W_h.T + b))
+    return torch.stack(states, 1)
+
+
+@wrong("feeds the inputs one step late: the first state has seen no input")
+def previous_input(x, W_x, W_h, b):
+    h, states = x.new_zeros(x.shape[0], W_h.shape[0]), []
+    for t in range(x.shape[1]):
+        x_t = x[:, t - 1] if t else torch.zeros_like(x[:, 0])
+        h = torch.tanh(x_t @ W_x.T + h @ W_h.T + b)
+        states.append(h)
+    return torch.stack(states, 1)
+
+
+@wrong("reshapes x to time first instead of transposing it, which mixes the sequences")
+def reshaped(x, W_x, W_h, b):
+    h, states = x.new_zeros(x.shape[0], W_h.shape[0]), []
+    for x_t in x.reshape(x.shape[1], x.shape[0], -1):
+        h = torch.tanh(x_t @ W_x.T + h @ W_h.T + b)
+        states.append(h)
+    return torch.stack(states, 1)
+
+
+@wrong("clips the gradient on its way back through the steps")
+def clipped_at_twenty(x, W_x, W_h, b):
+    def step(x_t, h):
+        h = torch.tanh(x_t @ W_x.T + h @ W_h.T + b)
+        if h.requires_grad:
+            h.register_hook(lambda gradient: gradient.clamp(-20, 20))
+        return h
+
+    return run(x, W_x, W_h, b, step)

@@ -54,13 +54,6 @@ def shifted_exponentials(s, H, lengths, W_a, U_a, v_a):
 
 
 @right
-def minus_1e9_and_masked_again(s, H, lengths, W_a, U_a, v_a):
-    mask = real(H, lengths)
-    weights = torch.softmax(torch.where(mask, scores_of(s, H, W_a, U_a, v_a), -1e9), 1) * mask
-    return mix(weights, H), weights
-
-
-@right
 def smallest_number_of_the_dtype(s, H, lengths, W_a, U_a, v_a):
     mask = real(H, lengths)
     scores = scores_of(s, H, W_a, U_a, v_a)

@@ -150,7 +150,7 @@ def swapped(n, m, d_s, d_h, d_a, cached):
     return one_expression(n, m, d_s, d_h, d_a, cached)[::-1]
 
 
-@wrong("is right on ordinary inputs, but not for: sizes beyond 32 bits")
+@wrong("computes with integers of 32 bits, which wrap around")
 def thirty_two_bits(n, m, d_s, d_h, d_a, cached):
     with np.errstate(over="ignore"):
         n, m, d_s, d_h, d_a = (np.int32(x) for x in (n, m, d_s, d_h, d_a))
@@ -172,3 +172,66 @@ def prints(n, m, d_s, d_h, d_a, cached):
 def saves_a_matrix(n, m, d_s, d_h, d_a, cached):
     parameters, total = one_expression(n, m, d_s, d_h, d_a, cached)
     return parameters - (d_a * d_h if d_s == d_h else 0), total
+
+
+FLOATS = "computes with floats, which are exact only up to 2**53"
+ONLY_HUGE = "is right on ordinary inputs, but not for: counts beyond 63 bits, with the cache, counts beyond 63 bits, without the cache"
+
+
+@wrong(FLOATS)
+def floats_made_whole(n, m, d_s, d_h, d_a, cached):
+    return tuple(int(float(x)) for x in one_expression(n, m, d_s, d_h, d_a, cached))
+
+
+@wrong(FLOATS)
+def float_arithmetic(n, m, d_s, d_h, d_a, cached):
+    f = float
+    parameters, total = one_expression(f(n), f(m), f(d_s), f(d_h), f(d_a), cached)
+    return int(parameters), round(total)
+
+
+@wrong("computes with integers of 64 bits, which wrap around")
+def sixty_four_bits(n, m, d_s, d_h, d_a, cached):
+    with np.errstate(over="ignore"):
+        return one_expression(*(np.int64(x) for x in (n, m, d_s, d_h, d_a)), cached)
+
+
+@wrong("computes with integers of 64 bits, which wrap around")
+def array_of_int64(n, m, d_s, d_h, d_a, cached):
+    products = np.array([[d_a, d_s, m], [n, d_a, m], [n * d_a, d_h, 1 if cached else m]]).prod(1)
+    return d_a * (d_s + d_h + 1), int(products.sum())
+
+
+@wrong("is right on ordinary inputs, but not for: counts beyond …")
+def parameters_of_31_bits(n, m, d_s, d_h, d_a, cached):
+    parameters, total = one_expression(n, m, d_s, d_h, d_a, cached)
+    return parameters & 0x7FFFFFFF, total
+
+
+@wrong(ONLY_HUGE)
+def total_of_52_bits(n, m, d_s, d_h, d_a, cached):
+    parameters, total = one_expression(n, m, d_s, d_h, d_a, cached)
+    return parameters, total & ((1 << 52) - 1)
+
+
+@wrong("counts the tanh as multiply-adds")
+def tanh_counted(n, m, d_s, d_h, d_a, cached):
+    return d_a * (d_s + d_h + 1), d_a * (m * d_s + 2 * m * n + (1 if cached else m) * n * d_h)
+
+
+@wrong("counts the softmax as multiply-adds")
+def softmax_counted(n, m, d_s, d_h, d_a, cached):
+    parameters, total = one_expression(n, m, d_s, d_h, d_a, cached)
+    return parameters, total + m * n
+
+
+@wrong("returns the average of a step instead of the sum over all m")
+def average_step(n, m, d_s, d_h, d_a, cached):
+    parameters, total = one_expression(n, m, d_s, d_h, d_a, cached)
+    return parameters, total / m
+
+
+@wrong("returns the average of a step instead of the sum over all m")
+def average_step_as_a_whole_number(n, m, d_s, d_h, d_a, cached):
+    parameters, total = one_expression(n, m, d_s, d_h, d_a, cached)
+    return parameters, total // m

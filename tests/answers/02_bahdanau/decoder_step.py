@@ -298,3 +298,94 @@ def padding_in_empty_sentences(y_prev, s_prev, H, lengths, W_a, U_a, v_a, *cell)
     weights = torch.where(torch.arange(H.shape[1]) < lengths[:, None], scores, -1e9).softmax(1)
     context = (weights[:, None] @ H)[:, 0]
     return gru(torch.cat([y_prev, context], 1), s_prev, *cell), context, weights
+
+
+def _parts(x, s, W_ih, W_hh, b_ih, b_hh):
+    """Both gates and the candidate's two sums."""
+    a, b = F.linear(x, W_ih, b_ih).chunk(3, 1), F.linear(s, W_hh, b_hh).chunk(3, 1)
+    return (a[0] + b[0]).sigmoid(), (a[1] + b[1]).sigmoid(), a[2], b[2]
+
+
+@wrong("exchanges b_ih and b_hh")
+def biases_exchanged(y_prev, s_prev, H, lengths, W_a, U_a, v_a, W_ih, W_hh, b_ih, b_hh):
+    context, weights = attend(s_prev, H, lengths, W_a, U_a, v_a)
+    return torch.gru_cell(torch.cat([y_prev, context], 1), s_prev, W_ih, W_hh, b_hh, b_ih), context, weights
+
+
+@wrong("multiplies by W_ih untransposed")
+def input_matrix_untransposed(y_prev, s_prev, H, lengths, W_a, U_a, v_a, W_ih, W_hh, b_ih, b_hh):
+    context, weights = attend(s_prev, H, lengths, W_a, U_a, v_a)
+    a, b = (torch.cat([y_prev, context], 1) @ W_ih + b_ih).chunk(3, 1), (s_prev @ W_hh.T + b_hh).chunk(3, 1)
+    z = torch.sigmoid(a[1] + b[1])
+    return (1 - z) * torch.tanh(a[2] + torch.sigmoid(a[0] + b[0]) * b[2]) + z * s_prev, context, weights
+
+
+@wrong("multiplies by W_ih untransposed")
+def transposed_matrix_given_to_torch(y_prev, s_prev, H, lengths, W_a, U_a, v_a, W_ih, W_hh, b_ih, b_hh):
+    context, weights = attend(s_prev, H, lengths, W_a, U_a, v_a)
+    x = torch.cat([y_prev, context], 1)
+    return torch.gru_cell(x, s_prev, W_ih.T.contiguous(), W_hh, b_ih, b_hh), context, weights
+
+
+@wrong("multiplies by each gate's block of W_hh untransposed")
+def state_blocks_untransposed(y_prev, s_prev, H, lengths, W_a, U_a, v_a, W_ih, W_hh, b_ih, b_hh):
+    context, weights = attend(s_prev, H, lengths, W_a, U_a, v_a)
+    x = torch.cat([y_prev, context], 1) @ W_ih.T + b_ih
+    d = s_prev.shape[1]
+    h = torch.cat([s_prev @ W_hh[i * d : (i + 1) * d] for i in range(3)], 1) + b_hh
+    r, z = (x[:, : 2 * d] + h[:, : 2 * d]).sigmoid().chunk(2, 1)
+    return (1 - z) * torch.tanh(x[:, 2 * d :] + r * h[:, 2 * d :]) + z * s_prev, context, weights
+
+
+@wrong("lets the reset gate act on the input too")
+def reset_on_both(y_prev, s_prev, H, lengths, W_a, U_a, v_a, *cell):
+    context, weights = attend(s_prev, H, lengths, W_a, U_a, v_a)
+    r, z, of_x, of_s = _parts(torch.cat([y_prev, context], 1), s_prev, *cell)
+    return torch.lerp(torch.tanh(r * of_x + r * of_s), s_prev, z), context, weights
+
+
+@wrong("lets the reset gate act on the input instead of the state")
+def reset_on_the_input(y_prev, s_prev, H, lengths, W_a, U_a, v_a, *cell):
+    context, weights = attend(s_prev, H, lengths, W_a, U_a, v_a)
+    r, z, of_x, of_s = _parts(torch.cat([y_prev, context], 1), s_prev, *cell)
+    return torch.lerp(torch.tanh(r * of_x + of_s), s_prev, z), context, weights
+
+
+@wrong("leaves out the candidate's tanh")
+def straight_candidate(y_prev, s_prev, H, lengths, W_a, U_a, v_a, *cell):
+    context, weights = attend(s_prev, H, lengths, W_a, U_a, v_a)
+    r, z, of_x, of_s = _parts(torch.cat([y_prev, context], 1), s_prev, *cell)
+    return z * s_prev + (1 - z) * (of_x + r * of_s), context, weights
+
+
+@wrong("takes the tanh of the whole new state instead of the candidate")
+def tanh_at_the_end(y_prev, s_prev, H, lengths, W_a, U_a, v_a, *cell):
+    context, weights = attend(s_prev, H, lengths, W_a, U_a, v_a)
+    r, z, of_x, of_s = _parts(torch.cat([y_prev, context], 1), s_prev, *cell)
+    return torch.tanh(z * s_prev + (1 - z) * (of_x + r * of_s)), context, weights
+
+
+@wrong("forgets b_hh in the candidate")
+def one_bias_in_the_candidate(y_prev, s_prev, H, lengths, W_a, U_a, v_a, W_ih, W_hh, b_ih, b_hh):
+    context, weights = attend(s_prev, H, lengths, W_a, U_a, v_a)
+    d = s_prev.shape[1]
+    r, z, of_x, of_s = _parts(torch.cat([y_prev, context], 1), s_prev, W_ih, W_hh, b_ih, b_hh)
+    return (1 - z) * torch.tanh(of_x + r * (of_s - b_hh[2 * d :])) + z * s_prev, context, weights
+
+
+@wrong("takes the rows of the three gates in turn instead of block by block")
+def interleaved_gates(y_prev, s_prev, H, lengths, W_a, U_a, v_a, W_ih, W_hh, b_ih, b_hh):
+    context, weights = attend(s_prev, H, lengths, W_a, U_a, v_a)
+    x = (torch.cat([y_prev, context], 1) @ W_ih.T + b_ih).unflatten(1, (-1, 3))
+    h = (s_prev @ W_hh.T + b_hh).unflatten(1, (-1, 3))
+    r, z = torch.sigmoid(x[..., 0] + h[..., 0]), torch.sigmoid(x[..., 1] + h[..., 1])
+    return (1 - z) * torch.tanh(x[..., 2] + r * h[..., 2]) + z * s_prev, context, weights
+
+
+@wrong("fills with a finite number and multiplies by the mask, which fails where every word scores lower")
+def minus_1e9_and_masked_again(y_prev, s_prev, H, lengths, W_a, U_a, v_a, *cell):
+    scores = torch.tanh((s_prev @ W_a.T)[:, None] + H @ U_a.T) @ v_a
+    mask = torch.arange(H.shape[1]) < lengths[:, None]
+    weights = torch.where(mask, scores, -1e9).softmax(1) * mask
+    context = (weights[:, None] @ H)[:, 0]
+    return gru(torch.cat([y_prev, context], 1), s_prev, *cell), context, weights

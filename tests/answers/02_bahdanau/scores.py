@@ -246,7 +246,7 @@ def transposes_unless_square(s, H, W_a, U_a, v_a):
     return torch.tanh((s @ W)[:, None] + H @ U_a.T) @ v_a
 
 
-@wrong("is right except for non-contiguous inputs")
+@wrong("uses view on a tensor that does not lie in memory row by row")
 def view_of_the_memory(s, H, W_a, U_a, v_a):
     return broadcast(s, H.view(-1).view(H.shape), W_a, U_a, v_a)
 
@@ -254,3 +254,28 @@ def view_of_the_memory(s, H, W_a, U_a, v_a):
 @wrong("returns nothing")
 def prints(s, H, W_a, U_a, v_a):
     print(broadcast(s, H, W_a, U_a, v_a))
+
+
+@wrong("multiplies by W_a and U_a untransposed")
+def no_transposes(s, H, W_a, U_a, v_a):
+    return torch.einsum("bna,a->bn", torch.tanh(torch.matmul(s, W_a)[:, None] + torch.matmul(H, U_a)), v_a)
+
+
+@wrong("multiplies by W_a untransposed")
+def state_projected_untransposed(s, H, W_a, U_a, v_a):
+    return torch.tanh((s @ W_a).unsqueeze(1) + F.linear(H, U_a)) @ v_a
+
+
+@wrong("multiplies by U_a untransposed")
+def annotations_projected_untransposed(s, H, W_a, U_a, v_a):
+    return torch.tanh(F.linear(s, W_a).unsqueeze(1) + H @ U_a) @ v_a
+
+
+@wrong("clamps the scores")
+def clamped_scores(s, H, W_a, U_a, v_a):
+    return broadcast(s, H, W_a, U_a, v_a).clamp(min=-1e4, max=1e4)
+
+
+@wrong("is right except when d_a > …")
+def sixteen_units_at_most(s, H, W_a, U_a, v_a):
+    return broadcast(s, H, W_a[:16], U_a[:16], v_a[:16])

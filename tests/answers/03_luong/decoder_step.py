@@ -45,7 +45,7 @@ def gates_written_out(y_prev, h_tilde_prev, h_prev, H, lengths, W_ih, W_hh, b_ih
     d = h_prev.shape[1]
     gi = torch.hstack([y_prev, h_tilde_prev]) @ W_ih.T + b_ih
     gh = h_prev @ W_hh.T + b_hh
-    r = 1 / (1 + torch.exp(-(gi[:, :d] + gh[:, :d])))
+    r = torch.tanh((gi[:, :d] + gh[:, :d]) / 2) / 2 + 0.5
     z = torch.sigmoid(gi[:, d : 2 * d] + gh[:, d : 2 * d])
     n = torch.tanh(gi[:, 2 * d :] + r * gh[:, 2 * d :])
     h = n + z * (h_prev - n)
@@ -197,15 +197,31 @@ added_infinity = wrong("adds −inf to the scores and hides the NaN, which the b
     with_weights(lambda e, mask: torch.nan_to_num(F.softmax(e + torch.where(mask, 0.0, -math.inf).to(e.dtype), 1)))
 )
 small_penalty = wrong(
-    "is right on ordinary inputs, but not for: a sentence of length 0, padding that holds huge numbers"
+    "is right on ordinary inputs, but not for: a sentence of length 0, padding that holds huge numbers, "
+    "words that all score far below zero"
 )(with_weights(lambda e, mask: F.softmax(e - 1e9 * ~mask, 1)))
 naive_exponentials = wrong("exponentiates without subtracting the maximum")(
     with_weights(lambda e, mask: e.exp() * mask / (e.exp() * mask).sum(1, keepdim=True))
 )
+LATE = "gives hidden positions a finite score and multiplies by the mask afterwards"
+minus_hundred, minus_thousand, minus_ten_thousand, minus_million, minus_billion = (
+    wrong(LATE)(with_weights(lambda e, mask, fill=fill: F.softmax(e.masked_fill(~mask, fill), 1) * mask))
+    for fill in (-1e2, -1e3, -1e4, -1e6, -1e9)
+)
+
+
+def one_maximum(e, mask):
+    """Softmax with one maximum for all sentences: far below it, every exponential is zero."""
+    inside = e.masked_fill(~mask, -math.inf)
+    w = torch.exp(inside - inside.max().nan_to_num(neginf=0.0))
+    return w / w.sum(1, keepdim=True).clamp(min=1e-30)
+
+
+batch_maximum = wrong("subtracts the maximum of the whole batch")(with_weights(one_maximum))
 over_the_batch = wrong("normalises over the batch instead of the positions")(
     with_weights(lambda e, mask: e.masked_fill(~mask, -math.inf).softmax(0).nan_to_num())
 )
-weights_cut_off = wrong("has the right values but wrong gradients")(
+weights_cut_off = wrong("detaches the scores or weights, so that attending is never learned")(
     with_weights(lambda e, mask: masked_softmax(e.detach(), mask))
 )
 epsilon = wrong("loses precision: its float64 results are only as good as float32")(
@@ -248,60 +264,24 @@ def padding_zeroed_in_place(y_prev, h_tilde_prev, h_prev, H, lengths, W_ih, W_hh
     return torch_functions_with(x, h_prev, H, lengths, W_ih, W_hh, b_ih, b_hh, W_a, W_c)
 
 
-def with_cell(cell):
-    """A step, wrong in its cell."""
-
-    def step(y_prev, h_tilde_prev, h_prev, H, lengths, W_ih, W_hh, b_ih, b_hh, W_a, W_c):
-        h = cell(torch.cat([y_prev, h_tilde_prev], 1), h_prev, W_ih, W_hh, b_ih, b_hh)
-        a = masked_softmax((H @ (h @ W_a)[:, :, None])[:, :, 0], words(H, lengths))
-        return h, finish(h, H, a, W_c), a
-
-    return step
+@wrong("detaches the source states in the scores")
+def frozen_keys(y_prev, h_tilde_prev, h_prev, H, lengths, W_ih, W_hh, b_ih, b_hh, W_a, W_c):
+    h = gru(torch.cat([y_prev, h_tilde_prev], 1), h_prev, W_ih, W_hh, b_ih, b_hh)
+    a = masked_softmax((H.detach() @ (h @ W_a)[:, :, None])[:, :, 0], words(H, lengths))
+    return h, finish(h, H, a, W_c), a
 
 
-def gates(x, s, W_ih, W_hh, b_ih, b_hh):
-    """The six parts of a GRU, in torch's order."""
-    return (*F.linear(x, W_ih, b_ih).chunk(3, 1), *F.linear(s, W_hh, b_hh).chunk(3, 1))
+@wrong("detaches the source states in the context")
+def frozen_values(y_prev, h_tilde_prev, h_prev, H, lengths, W_ih, W_hh, b_ih, b_hh, W_a, W_c):
+    h, _, a = torch_functions(y_prev, h_tilde_prev, h_prev, H, lengths, W_ih, W_hh, b_ih, b_hh, W_a, W_c)
+    return h, finish(h, H.data, a, W_c), a
 
 
-@wrong("reads the gates in the order update, reset, new")
-@with_cell
-def update_gate_first(x, s, W_ih, W_hh, b_ih, b_hh):
-    i_z, i_r, i_n, h_z, h_r, h_n = gates(x, s, W_ih, W_hh, b_ih, b_hh)
-    z = torch.sigmoid(i_z + h_z)
-    return (1 - z) * torch.tanh(i_n + torch.sigmoid(i_r + h_r) * h_n) + z * s
-
-
-@wrong("swaps what the update gate keeps and what it replaces")
-@with_cell
-def cho_2014_update(x, s, W_ih, W_hh, b_ih, b_hh):
-    i_r, i_z, i_n, h_r, h_z, h_n = gates(x, s, W_ih, W_hh, b_ih, b_hh)
-    z = torch.sigmoid(i_z + h_z)
-    return torch.lerp(s, torch.tanh(i_n + torch.sigmoid(i_r + h_r) * h_n), z)
-
-
-@wrong("applies the reset gate before the product with W_hh, not behind it")
-@with_cell
-def cho_2014_reset(x, s, W_ih, W_hh, b_ih, b_hh):
-    i_r, i_z, i_n, h_r, h_z, _ = gates(x, s, W_ih, W_hh, b_ih, b_hh)
-    z, d = torch.sigmoid(i_z + h_z), s.shape[1]
-    new = torch.tanh(i_n + F.linear(torch.sigmoid(i_r + h_r) * s, W_hh[2 * d :], b_hh[2 * d :]))
-    return (1 - z) * new + z * s
-
-
-@wrong("adds the third part of b_hh outside the reset gate")
-@with_cell
-def one_sum_of_biases(x, s, W_ih, W_hh, b_ih, b_hh):
-    i_r, i_z, i_n = F.linear(x, W_ih, b_ih + b_hh).chunk(3, 1)
-    h_r, h_z, h_n = F.linear(s, W_hh).chunk(3, 1)
-    z = torch.sigmoid(i_z + h_z)
-    return (1 - z) * torch.tanh(i_n + torch.sigmoid(i_r + h_r) * h_n) + z * s
-
-
-@wrong("leaves out b_hh")
-@with_cell
-def one_bias(x, s, W_ih, W_hh, b_ih, b_hh):
-    return torch.gru_cell(x, s, W_ih, W_hh, b_ih, torch.zeros_like(b_hh))
+@wrong("detaches the query, so that scoring never teaches the state what to ask for")
+def frozen_query(y_prev, h_tilde_prev, h_prev, H, lengths, W_ih, W_hh, b_ih, b_hh, W_a, W_c):
+    h = gru(torch.cat([y_prev, h_tilde_prev], 1), h_prev, W_ih, W_hh, b_ih, b_hh)
+    a = masked_softmax((H @ (h.data @ W_a)[:, :, None])[:, :, 0], words(H, lengths))
+    return h, finish(h, H, a, W_c), a
 
 
 @wrong("uses the transpose of W_a")

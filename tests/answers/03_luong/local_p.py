@@ -195,7 +195,60 @@ added_infinity = wrong("adds −inf to the scores and hides the NaN, which the b
 scores_of_zero = wrong("gives positions outside the window the score 0 instead of −inf")(
     local(soften=lambda h, H, mask: ((H @ h[..., None])[..., 0] * mask).softmax(1))
 )
+LATE = "gives hidden positions a finite score and multiplies by the mask afterwards"
+minus_hundred, minus_thousand, minus_ten_thousand, minus_billion = (
+    wrong(LATE)(
+        local(
+            soften=lambda h, H, mask, fill=fill: (H @ h[..., None])[..., 0].masked_fill(~mask, fill).softmax(1) * mask
+        )
+    )
+    for fill in (-1e2, -1e3, -1e4, -1e9)
+)
+
+
+def one_maximum(h, H, mask):
+    """Softmax with one maximum for all sentences: far below it, every exponential is zero."""
+    inside = (H @ h[..., None])[..., 0].masked_fill(~mask, -math.inf)
+    w = torch.exp(inside - inside.max().nan_to_num(neginf=0.0))
+    return w / w.sum(1, keepdim=True).clamp(min=1e-30)
+
+
+batch_maximum = wrong("subtracts the maximum of the whole batch")(local(soften=one_maximum))
+whole_sigma = wrong("takes σ = D // 2, which drops a half")(
+    local(curve=lambda p, D, n: torch.exp(-(steps(p, n) ** 2) / (2 * (D // 2) ** 2)))
+)
+ceiling_window = wrong("lays the window around the position rounded up")(
+    local(window=lambda p, D, S, n: seen(p.ceil(), D, S, n))
+)
+open_on_the_left = wrong("excludes the left end of the window")(
+    local(window=lambda p, D, S, n: seen(p, D, S, n) & (steps(p, n) != -D))
+)
+open_on_the_right = wrong("excludes the right end of the window")(
+    local(window=lambda p, D, S, n: seen(p, D, S, n) & (steps(p, n) != D))
+)
+generous_window = wrong("lets positions just outside the window in")(
+    local(window=lambda p, D, S, n: seen(p, D + 1e-3, S, n))
+)
+generous_by_less = wrong("lets positions just outside the window in")(
+    local(window=lambda p, D, S, n: seen(p, D + 1e-4, S, n))
+)
+frozen_query = wrong("detaches the query in the scores")(local(soften=lambda h, H, mask: soft(h.detach(), H, mask)))
+frozen_keys = wrong("detaches the source states in the scores")(
+    local(soften=lambda h, H, mask: soft(h, H.detach(), mask))
+)
 scaled = wrong("divides the scores by √d")(local(soften=lambda h, H, mask: soft(h / math.sqrt(h.shape[1]), H, mask)))
+
+
+@wrong("detaches the source states in the context")
+def frozen_values(h, H, W_p, v_p, D, lengths):
+    _, weights, p = four_steps(h, H, W_p, v_p, D, lengths)
+    return read(weights, H.detach()), weights, p
+
+
+@wrong("detaches the p that it returns")
+def position_as_data(h, H, W_p, v_p, D, lengths):
+    context, weights, p = four_steps(h, H, W_p, v_p, D, lengths)
+    return context, weights, p.data
 
 
 @wrong("takes the padded length n instead of the sentence's own")

@@ -149,6 +149,27 @@ def general_turned_by_an_einsum_that_stretches_ones(kind, h, H, W=None, v=None):
     return torch.einsum("bs,ts,bnt->bn", h, W, H) if kind == "general" else reference(kind, h, H, W, v)
 
 
+@wrong("makes W symmetric in the general score")
+def general_symmetrised(kind, h, H, W=None, v=None):
+    if kind == "general" and W is not None and len(W) == len(W.T):
+        W = 0.5 * (W + W.mT)
+    return reference(kind, h, H, W, v)
+
+
+@wrong("joins h with H without repeating h at every position")
+def joined_without_expand(kind, h, H, W=None, v=None):
+    checked(kind, W, v)
+    if kind != "concat":
+        return reference(kind, h, H, W, v)
+    return F.linear(torch.cat([h.unsqueeze(1), H], 2), W).tanh() @ v
+
+
+@wrong("multiplies by the W of concat without transposing it")
+def concat_untransposed(kind, h, H, W=None, v=None):
+    checked(kind, W, v)
+    return (both(h, H).matmul(W)).tanh().matmul(v) if kind == "concat" else reference(kind, h, H, W, v)
+
+
 @wrong("takes the columns of W for [h_s ; h] instead of [h ; h_s]")
 def source_state_first(kind, h, H, W=None, v=None):
     checked(kind, W, v)
@@ -250,60 +271,6 @@ def frozen_encoder(kind, h, H, W=None, v=None):
 @wrong("cuts the gradient to h")
 def frozen_query(kind, h, H, W=None, v=None):
     return reference(kind, h.detach(), H, W, v)
-
-
-@wrong("does not raise the error that the task asks for")
-def falls_back_to_dot(kind, h, H, W=None, v=None):
-    if kind not in ("general", "concat"):
-        kind, h = "dot", F.pad(h, (0, max(0, H.shape[2] - h.shape[1])))[:, : H.shape[2]]
-    return reference(kind, h, H, W, v)
-
-
-@wrong("does not raise the error that the task asks for")
-def missing_w_is_the_identity(kind, h, H, W=None, v=None):
-    if kind == "general" and W is None:
-        return reference("dot", h, H)
-    return reference(kind, h, H, W, v)
-
-
-@wrong("does not raise the error that the task asks for")
-def missing_v_is_ones(kind, h, H, W=None, v=None):
-    if kind == "concat" and v is None and W is not None:
-        v = W.new_ones(len(W))
-    return reference(kind, h, H, W, v)
-
-
-@wrong("does not raise the error that the task asks for")
-def an_assertion(kind, h, H, W=None, v=None):
-    assert kind in ("dot", "general", "concat"), kind
-    return reference(kind, h, H, W, v)
-
-
-@wrong("does not raise the error that the task asks for")
-def a_key_error_for_the_kind(kind, h, H, W=None, v=None):
-    {"dot": 0, "general": 1, "concat": 2}[kind]
-    return reference(kind, h, H, W, v)
-
-
-@wrong("does not raise the error that the task asks for")
-def an_error_without_the_name(kind, h, H, W=None, v=None):
-    if kind not in ("dot", "general", "concat"):
-        raise ValueError("unknown kind")
-    return reference(kind, h, H, W, v)
-
-
-@wrong("does not raise the error that the task asks for")
-def checks_what_is_missing_first(kind, h, H, W=None, v=None):
-    if kind != "dot" and W is None:
-        raise ValueError("W is missing")
-    return reference(kind, h, H, W, v)
-
-
-@wrong("does not raise the error that the task asks for")
-def takes_a_missing_v_for_a_missing_matrix(kind, h, H, W=None, v=None):
-    if kind == "concat" and v is None:
-        raise ValueError("concat needs its parameters")
-    return reference(kind, h, H, W, v)
 
 
 @wrong("changes its input H in place")

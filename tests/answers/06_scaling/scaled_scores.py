@@ -293,7 +293,7 @@ def transposes_only_when_it_must(q, k):
     return q @ turned / math.sqrt(q.shape[-1])
 
 
-@wrong("is right except for non-contiguous inputs")
+@wrong("uses view on a tensor that does not lie in memory row by row")
 def view_of_the_memory(q, k):
     return q.view(-1).view(q.shape) @ k.mT / math.sqrt(q.shape[-1])
 

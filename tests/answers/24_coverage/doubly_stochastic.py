@@ -55,6 +55,14 @@ def loop_over_positions(weights, steps):
     return penalty
 
 
+@right
+def multiplied_out_with_rows_that_sum_to_one(weights, steps):
+    """Σ S is the number of steps wherever rows sum to one; off the simplex its gradient is another."""
+    real = torch.arange(weights.shape[1]) < steps[:, None]
+    total = weights.masked_fill(~real[..., None], 0).sum(1)
+    return total.square().sum(-1) - 2 * steps + weights.shape[2]
+
+
 # --- wrong, the way learners write it
 
 
@@ -194,3 +202,41 @@ def starts_from_double_ones(weights, steps):
 @wrong("returns a list or tuple instead of a float64 tensor")
 def list_of_numbers(weights, steps):
     return [float((1 - rows[:k].sum(0)).square().sum()) for rows, k in zip(weights, steps.tolist(), strict=True)]
+
+
+def totals(weights, steps):
+    real = torch.arange(weights.shape[1]) < steps[:, None]
+    return torch.where(real[..., None], weights, torch.zeros_like(weights)).sum(1)
+
+
+@wrong("counts as many steps as the shortest text has")
+def cut_to_the_shortest(weights, steps):
+    return (1 - weights[:, : int(steps.min())].sum(1)).square().sum(-1)
+
+
+@wrong("takes the largest weight of each position instead of the sum over the steps")
+def largest(weights, steps):
+    return torch.stack([(1 - rows[:k].amax(0)).square().sum() for rows, k in zip(weights, steps.tolist(), strict=True)])
+
+
+@wrong("squares the totals and subtracts 1 from each: the mixed term is missing")
+def squares_less_n(weights, steps):
+    return totals(weights, steps).square().sum(-1) - weights.shape[2]
+
+
+@wrong("is right on ordinary inputs, but not for: a long text that returns to one position again and again")
+def at_most_eight(weights, steps):
+    return (1 - totals(weights, steps).clamp(max=8)).square().sum(-1)
+
+
+@wrong("has the right values but wrong gradients")
+def root_and_square(weights, steps):
+    real = torch.arange(weights.shape[1]) < steps[:, None]
+    kept = torch.where(real[..., None], weights, torch.zeros_like(weights))
+    return (1 - kept.clamp(min=0).sqrt().square().sum(1)).square().sum(-1)
+
+
+@wrong("overflows for large inputs")
+def all_less_the_padding(weights, steps):
+    padding = torch.arange(weights.shape[1]) >= steps[:, None]
+    return (1 - (weights.sum(1) - (weights * padding[..., None]).sum(1))).square().sum(-1)

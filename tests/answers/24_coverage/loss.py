@@ -44,9 +44,11 @@ def one_sequence_at_a_time(weights, steps):
 
 @right
 def half_of_sum_less_distance(weights, steps):
-    c = weights.cumsum(1) - weights
-    overlap = ((weights + c - (weights - c).abs()) / 2).sum(2)
+    """Padding is multiplied away before anything is summed; afterwards it would be too late."""
     real = (torch.arange(weights.shape[1]).unsqueeze(0) < steps.unsqueeze(1)).to(weights.dtype)
+    a = weights * real.unsqueeze(2)
+    c = a.cumsum(1) - a
+    overlap = ((a + c - (a - c).abs()) / 2).sum(2)
     return (overlap * real).sum(1).div(real.sum(1))
 
 
@@ -73,7 +75,37 @@ def gather_from_running_sums(weights, steps):
     return running.gather(1, steps[:, None] - 1).squeeze(1) / steps
 
 
+@right
+def nanmean_of_what_is_real(weights, steps):
+    overlap = torch.minimum(weights, (weights.cumsum(1) - weights).clamp(max=1)).sum(-1)
+    return overlap.masked_fill(torch.arange(weights.shape[1]) >= steps[:, None], torch.nan).nanmean(1)
+
+
 # --- wrong, the way learners write it
+
+
+OVERFLOWS = "multiplies by 0 what may have overflowed: 0 · ∞ is NaN"
+
+
+@wrong(OVERFLOWS)
+def masks_after_the_sums(weights, steps):
+    overlap = torch.minimum(weights, weights.cumsum(1) - weights).sum(-1)
+    return (overlap * (torch.arange(weights.shape[1]) < steps[:, None])).sum(1) / steps
+
+
+@wrong(OVERFLOWS)
+def half_of_sum_less_distance_masked_last(weights, steps):
+    c = weights.cumsum(1) - weights
+    overlap = ((weights + c - (weights - c).abs()) / 2).sum(2)
+    real = (torch.arange(weights.shape[1]).unsqueeze(0) < steps.unsqueeze(1)).to(weights.dtype)
+    return (overlap * real).sum(1).div(real.sum(1))
+
+
+@wrong(OVERFLOWS)
+def product_with_the_mask(weights, steps):
+    real = (torch.arange(weights.shape[1]) < steps[:, None]).to(weights.dtype)
+    overlap = torch.minimum(weights, weights.cumsum(1) - weights).sum(-1)
+    return torch.einsum("bt,bt->b", overlap, real) / steps
 
 
 @wrong("sums over the steps instead of averaging")
@@ -178,7 +210,7 @@ def coverage_as_a_buffer(weights, steps):
 def only_the_coverage_learns(weights, steps):
     c = weights.cumsum(1) - weights
     overlap = torch.minimum(weights.detach(), c).sum(-1)
-    return (overlap * (torch.arange(weights.shape[1]) < steps[:, None])).sum(1) / steps
+    return overlap.masked_fill(torch.arange(weights.shape[1]) >= steps[:, None], 0).sum(1) / steps
 
 
 @wrong("returns the overlap of every step")
@@ -208,20 +240,20 @@ def zeroes_the_padding_of_its_caller(weights, steps):
 @wrong("does not keep the dtype of its inputs")
 def mean_in_double(weights, steps):
     overlap = torch.minimum(weights, weights.cumsum(1) - weights).sum(-1)
-    return (overlap * (torch.arange(weights.shape[1]) < steps[:, None])).sum(1) / steps.double()
+    return overlap.masked_fill(torch.arange(weights.shape[1]) >= steps[:, None], 0).sum(1) / steps.double()
 
 
 @wrong("loses precision: its float64 results are only as good as float32")
 def epsilon_in_the_mean(weights, steps):
     overlap = torch.minimum(weights, weights.cumsum(1) - weights).sum(-1)
-    return (overlap * (torch.arange(weights.shape[1]) < steps[:, None])).sum(1) / (steps + 1e-6)
+    return overlap.masked_fill(torch.arange(weights.shape[1]) >= steps[:, None], 0).sum(1) / (steps + 1e-6)
 
 
 @wrong("cuts the gradient to weights")
 def a_number_for_the_log(weights, steps):
     with torch.no_grad():
         overlap = torch.minimum(weights, weights.cumsum(1) - weights).sum(-1)
-        return (overlap * (torch.arange(weights.shape[1]) < steps[:, None])).sum(1) / steps
+        return overlap.masked_fill(torch.arange(weights.shape[1]) >= steps[:, None], 0).sum(1) / steps
 
 
 @wrong("counts the rows behind the last real step")
@@ -236,3 +268,44 @@ def normalised_over_the_batch(weights, steps):
     overlap = torch.minimum(weights, weights.cumsum(1) - weights).sum(-1)
     real = torch.arange(weights.shape[1]) < steps[:, None]
     return (overlap * real).sum(1) * len(steps) / real.sum()
+
+
+def real_overlaps(weights, steps, c):
+    overlap = torch.minimum(weights, c).sum(-1)
+    return overlap.masked_fill(torch.arange(weights.shape[1]) >= steps[:, None], 0)
+
+
+@wrong("gives all sequences the mean over all real steps of the batch")
+def pooled(weights, steps):
+    total = real_overlaps(weights, steps, weights.cumsum(1) - weights).sum() / steps.sum()
+    return total.repeat(len(weights))
+
+
+@wrong("returns one mean over all real steps of the batch")
+def pooled_into_one_number(weights, steps):
+    overlap = torch.minimum(weights, weights.cumsum(1) - weights).sum(-1)
+    return torch.cat([row[:k] for row, k in zip(overlap, steps.tolist(), strict=True)]).mean()
+
+
+@wrong("divides every sequence by the steps of the first one")
+def steps_of_the_first(weights, steps):
+    return real_overlaps(weights, steps, weights.cumsum(1) - weights).sum(1) / int(steps[0])
+
+
+@wrong("takes the largest overlap of any position instead of their sum")
+def reduces_with_max(weights, steps):
+    overlap = torch.minimum(weights, weights.cumsum(1) - weights).max(-1).values
+    return overlap.masked_fill(torch.arange(weights.shape[1]) >= steps[:, None], 0).sum(1) / steps
+
+
+@wrong("compares with the largest earlier weight instead of the sum")
+def running_maximum(weights, steps):
+    rows = [torch.zeros_like(weights[:, 0])]
+    rows += [weights[:, :t].amax(1) for t in range(1, weights.shape[1])]
+    return real_overlaps(weights, steps, torch.stack(rows, 1)).sum(1) / steps
+
+
+@wrong("takes 1 less what the coverage has too much, max(c − a, 0), instead of what the weights have too much")
+def difference_the_wrong_way_round(weights, steps):
+    left = (weights.cumsum(1) - 2 * weights).clamp(min=0).sum(-1)
+    return (1 - left).masked_fill(torch.arange(weights.shape[1]) >= steps[:, None], 0).sum(1) / steps

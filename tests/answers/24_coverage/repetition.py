@@ -250,3 +250,98 @@ def prints(tokens, n):
 def exact_fraction(tokens, n):
     grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
     return Fraction(len(grams) - len(set(grams)), max(1, len(grams)))
+
+
+LARGE = "is right on ordinary inputs, but not for: token ids up to 50,000"
+LONG = "is right on ordinary inputs, but not for: a long text that comes back to its beginning…"
+
+
+def rate(grams):
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def packed(base):
+    """Each n-gram as one number, which is unique only for tokens from 0 to base − 1."""
+
+    def of(tokens, n):
+        return rate([sum(x * base**k for k, x in enumerate(tokens[i : i + n])) for i in range(len(tokens) - n + 1)])
+
+    return of
+
+
+base_31 = wrong("is right on ordinary inputs, but not for: …")(packed(31))
+base_100 = wrong(LARGE)(packed(100))
+base_256 = wrong(LARGE)(packed(256))
+base_1000 = wrong(LARGE)(packed(1000))
+
+
+@wrong(LARGE)
+def base_1000_first_token_first(tokens, n):
+    keys = []
+    for i in range(len(tokens) - n + 1):
+        key = 0
+        for x in tokens[i : i + n]:
+            key = key * 1000 + x
+        keys.append(key)
+    return rate(keys)
+
+
+@wrong(LARGE)
+def ids_below_1000(tokens, n):
+    return rate([tuple(x % 1000 for x in tokens[i : i + n]) for i in range(len(tokens) - n + 1)])
+
+
+@wrong(LARGE)
+def eight_bits(tokens, n):
+    small = np.array(tokens, dtype=np.int64).astype(np.int8).tolist()
+    return rate([tuple(small[i : i + n]) for i in range(len(tokens) - n + 1)])
+
+
+@wrong("compares the hashes of the n-grams instead of the n-grams")
+def hashes(tokens, n):
+    return rate([hash(tuple(tokens[i : i + n])) for i in range(len(tokens) - n + 1)])
+
+
+@wrong("is right on ordinary inputs, but not for: five or six tokens in an n-gram")
+def at_most_four_tokens(tokens, n):
+    k = min(n, 4)
+    return rate([tuple(tokens[i : i + k]) for i in range(len(tokens) - k + 1)]) if len(tokens) >= n else 0.0
+
+
+def looks_back(width):
+    def of(tokens, n):
+        grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
+        return sum(g in grams[max(0, i - width) : i] for i, g in enumerate(grams)) / len(grams) if grams else 0.0
+
+    return of
+
+
+looks_back_sixteen = wrong(LONG)(looks_back(16))
+looks_back_twenty = wrong(LONG)(looks_back(20))
+
+
+@wrong(LONG)
+def the_first_25(tokens, n):
+    return rate([tuple(tokens[i : i + n]) for i in range(min(25, len(tokens) - n + 1))])
+
+
+@wrong("counts the shorter n-grams as well")
+def all_orders(tokens, n):
+    return rate([tuple(tokens[i : i + k]) for k in range(1, n + 1) for i in range(len(tokens) - k + 1)])
+
+
+@wrong("looks at the last n-gram only")
+def is_the_last_one_old(tokens, n):
+    last = tokens[len(tokens) - n :]
+    return float(any(tokens[i : i + n] == last for i in range(len(tokens) - n)))
+
+
+@wrong("drops token 0 as if it were padding")
+def without_padding(tokens, n):
+    real = [t for t in tokens if t != 0]
+    return rate([tuple(real[i : i + n]) for i in range(len(real) - n + 1)])
+
+
+@wrong("loses precision: its float64 results are only as good as float32")
+def single_precision(tokens, n):
+    return float(np.float32(rate([tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)])))

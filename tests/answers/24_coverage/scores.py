@@ -214,3 +214,28 @@ def guesses_the_layout(s, H, c, W_s, W_h, w_c, b, v):
     query = s @ W_s.T
     query = query if H.shape[0] == H.shape[1] else query[:, None]
     return torch.tanh(H @ W_h.T + query + c[..., None] * w_c + b) @ v
+
+
+@wrong("is right on ordinary inputs, but not for: coverage after many steps")
+def read_at_most_twenty_times(s, H, c, W_s, W_h, w_c, b, v):
+    return torch.tanh(H @ W_h.T + (s @ W_s.T)[:, None] + c.clamp(max=20)[..., None] * w_c + b) @ v
+
+
+@wrong("adds the bias twice")
+def both_layers_have_the_bias(s, H, c, W_s, W_h, w_c, b, v):
+    return torch.tanh(F.linear(H, W_h, b) + F.linear(s, W_s, b)[:, None] + c[..., None] * w_c) @ v
+
+
+@wrong("uses what is still uncovered, 1 − c, in place of the coverage")
+def what_is_left(s, H, c, W_s, W_h, w_c, b, v):
+    return torch.tanh(H @ W_h.T + (s @ W_s.T)[:, None] + (1 - c)[..., None] * w_c + b) @ v
+
+
+@wrong("takes the logarithm of the coverage first")
+def damped(s, H, c, W_s, W_h, w_c, b, v):
+    return torch.tanh(H @ W_h.T + (s @ W_s.T)[:, None] + (1 + c).log()[..., None] * w_c + b) @ v
+
+
+@wrong("keeps an axis of size 1 at the end")
+def v_as_a_column(s, H, c, W_s, W_h, w_c, b, v):
+    return torch.tanh(H @ W_h.T + (s @ W_s.T)[:, None] + c[..., None] * w_c + b) @ v[:, None]

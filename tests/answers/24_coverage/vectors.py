@@ -237,3 +237,61 @@ def unrolled_by_hand(weights):
 def squeezes(weights):
     w = weights.squeeze(-1)
     return w.cumsum(1) - w
+
+
+# --- wrong only where a weight is no ordinary weight, or the text is long
+
+
+def before(weights):
+    return torch.cat([torch.zeros_like(weights[:, :1]), weights[:, :-1].cumsum(1)], 1)
+
+
+PADDING = "is right on ordinary inputs, but not for: rows of padding that hold any numbers"
+
+
+@wrong(PADDING)
+def nothing_below_zero(weights):
+    return before(weights.clamp(min=0))
+
+
+@wrong("is right …")  # weights of exactly 0 fail as well
+def sizes_only(weights):
+    return before(weights.abs())
+
+
+@wrong(PADDING)
+def clamped_to_shares(weights):
+    return before(weights.clamp(0, 1))
+
+
+@wrong(PADDING)
+def normalised_first(weights):
+    return before(weights / weights.sum(-1, keepdim=True).detach())
+
+
+@wrong("is right …")  # weights of exactly 0 fail as well
+def through_the_logarithm(weights):
+    sums = torch.logcumsumexp(weights[:, :-1].log(), 1).exp()
+    return torch.cat([torch.zeros_like(weights[:, :1]), sums], 1)
+
+
+@wrong("has the right values but wrong gradients")
+def zeros_are_constants(weights):
+    return before(torch.where(weights == 0, weights.detach(), weights))
+
+
+@wrong("has the right values but wrong gradients")
+def root_and_square(weights):
+    return before(torch.where(weights >= 0, weights.clamp(min=0).sqrt() ** 2, weights))
+
+
+@wrong("is right except when T > …")
+def remembers_eight_steps(weights):
+    T = weights.shape[1]
+    return torch.ones(T, T, dtype=weights.dtype).tril(-1).triu(-8) @ weights
+
+
+@wrong("is right except when T > …")
+def remembers_sixteen_steps(weights):
+    T = weights.shape[1]
+    return torch.ones(T, T, dtype=weights.dtype).tril(-1).triu(-16) @ weights

@@ -70,7 +70,7 @@ def test_penalties_equal_a_loop_over_positions(T, n, seed):
 
 
 @pytest.mark.parametrize("penalty", [coverage_loss, doubly_stochastic_penalty])
-@pytest.mark.parametrize("rubbish", [0.0, 7.0, -3.0, 1e30])
+@pytest.mark.parametrize("rubbish", [0.0, 7.0, -3.0, 1e30, 1.7e308, -1.7e308])
 def test_rows_behind_the_last_step_do_not_count(penalty, rubbish):
     """What stands behind the real steps changes neither the value nor any gradient, and gets none."""
     weights, steps = torch.tensor(rows_of_weights(2, 5, 3)), torch.tensor([5, 2])
@@ -82,6 +82,18 @@ def test_rows_behind_the_last_step_do_not_count(penalty, rubbish):
     assert penalty(weights[1:, :2], steps[1:]).item() == pytest.approx(penalty(weights, steps)[1].item())
     assert not filled.grad[1, 2:].any()
     assert torch.isfinite(filled.grad).all()
+
+
+@pytest.mark.parametrize("penalty", [coverage_loss, doubly_stochastic_penalty])
+@pytest.mark.parametrize("kind", FULL_KINDS)
+def test_padding_whose_sums_overflow_does_no_harm(penalty, kind):
+    """Two rows as large as the dtype allows, of both signs, overflow as soon as they are summed: they never are."""
+    plain = make(rows_of_weights(1, 4, 3), kind)
+    filled, largest = make(rows_of_weights(1, 4, 3), kind), 3.4e38 if "32" in str(plain.dtype) else 1.7e308
+    filled[0, 2:, 1:], filled[0, 2:, 0] = largest, -largest
+    two = make([2], kind)
+    two = two.astype(np.int64) if isinstance(two, np.ndarray) else two.long()
+    assert as_float64(penalty(filled, two)) == as_float64(penalty(plain, two))
 
 
 def test_skipping_sources_costs_nothing_and_reading_all_evenly_costs_much():
