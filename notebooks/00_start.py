@@ -4,7 +4,7 @@
 # This course walks through what an interviewer can ask about attention: where it comes from, what every formula says and why, how to
 # write it, how it fails. **You read, you say your answer aloud, you write the function, and you are told which mistake it is.**
 #
-# - **Lectures** (`notebooks/`) explain one idea after the other. Every number in them is measured by the cell beside it.
+# - **Lectures** (`notebooks/`) explain one idea after the other. What they measure, the cell beside it prints; what they cannot, has its source.
 # - **Question cells** hold the interview questions: two hints, an answer for sixty seconds, a full answer, and how it is scored.
 # - **Assignments** (`work/`, your own copies) are functions with a check. The check tells you within a second whether you are right.
 #

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from attn_core.masks import padding_mask
 from attn_core.seq2seq.bahdanau import project, projected_scores, read
+from attn_core.seq2seq.model import uniform
 
 
 class Memory(NamedTuple):
@@ -47,9 +48,9 @@ class BahdanauDecoder(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(symbols, width)
         self.first = nn.Linear(width, width)
-        self.W_a = nn.Parameter(_uniform(width, width))
-        self.U_a = nn.Parameter(_uniform(width, width))
-        self.v_a = nn.Parameter(_uniform(1, width)[0])
+        self.W_a = nn.Parameter(uniform(width, width))
+        self.U_a = nn.Parameter(uniform(width, width))
+        self.v_a = nn.Parameter(uniform(1, width)[0])
         self.cell = nn.GRUCell(2 * width, width)
         self.pairs = nn.Linear(3 * width, 2 * width)
         self.out = nn.Linear(width, symbols)
@@ -78,8 +79,3 @@ class BahdanauDecoder(nn.Module):
         """Logits of the next token: a maxout layer over pairs, then a linear one."""
         pairs = self.pairs(torch.cat([s, y, context], dim=-1))  # (B, 3 width) -> (B, 2 width)
         return self.out(pairs.unflatten(-1, (-1, 2)).amax(-1))  # type: ignore[no-any-return]  # the same
-
-
-def _uniform(rows: int, columns: int) -> Tensor:
-    """Weights within ±1/√columns, as torch.nn.Linear draws them."""
-    return torch.empty(rows, columns).uniform_(-(columns**-0.5), columns**-0.5)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from attn_core.lab.data import Batch
 from attn_core.masks import padding_mask
 from attn_core.seq2seq.coverage import coverage_loss
-from attn_core.seq2seq.model import Run, loss
+from attn_core.seq2seq.model import Run, loss, uniform
 
 
 class Memory(NamedTuple):
@@ -46,11 +46,11 @@ class CoverageDecoder(nn.Module):
         self.embedding = nn.Embedding(symbols, width)
         self.first = nn.Linear(width, memory)
         self.cell = nn.GRUCell(width, memory)
-        self.W_s = nn.Parameter(_uniform(width, memory))
-        self.W_h = nn.Parameter(_uniform(width, width))
+        self.W_s = nn.Parameter(uniform(width, memory))
+        self.W_h = nn.Parameter(uniform(width, width))
         self.w_c = nn.Parameter(torch.zeros(width), requires_grad=coverage)
         self.b = nn.Parameter(torch.zeros(width))
-        self.v = nn.Parameter(_uniform(1, width)[0])
+        self.v = nn.Parameter(uniform(1, width)[0])
         self.out = nn.Linear(memory + width, symbols)
 
     def start(self, annotations: Tensor, code: Tensor, lengths: Tensor) -> Memory:
@@ -84,8 +84,3 @@ def loss_with_coverage(run: Run, batch: Batch, strength: float = 1.0) -> Tensor:
         raise ValueError("loss_with_coverage: this run has no weights; coverage needs a decoder that attends.")
     penalty: Tensor = coverage_loss(run.weights, batch.steps).mean()
     return loss(run, batch) + strength * penalty
-
-
-def _uniform(rows: int, columns: int) -> Tensor:
-    """Weights within ±1/√columns, as torch.nn.Linear draws them."""
-    return torch.empty(rows, columns).uniform_(-(columns**-0.5), columns**-0.5)

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from attn_core.masks import padding_mask
 from attn_core.seq2seq.bahdanau import read
 from attn_core.seq2seq.luong import luong_score
+from attn_core.seq2seq.model import uniform
 
 
 class Score(nn.Module):
@@ -35,8 +36,8 @@ class Score(nn.Module):
         super().__init__()
         self.kind, hidden = kind, hidden or width
         shape = {"general": (width, width), "concat": (hidden, 2 * width)}.get(kind)
-        self.W = nn.Parameter(_uniform(*shape)) if shape else None
-        self.v = nn.Parameter(_uniform(1, hidden)[0]) if kind == "concat" else None
+        self.W = nn.Parameter(uniform(*shape)) if shape else None
+        self.v = nn.Parameter(uniform(1, hidden)[0]) if kind == "concat" else None
 
     def forward(self, h: Tensor, H: Tensor) -> Tensor:
         """Scores (B, n) of the state with every annotation."""
@@ -82,8 +83,3 @@ class LuongDecoder(nn.Module):
         both = torch.cat([context, h], dim=-1)  # (B, 2 width)
         h_tilde = both if self.mix is None else torch.tanh(self.mix(both))
         return self.out(h_tilde), memory._replace(h=h, h_tilde=h_tilde), weights
-
-
-def _uniform(rows: int, columns: int) -> Tensor:
-    """Weights within ±1/√columns, as torch.nn.Linear draws them."""
-    return torch.empty(rows, columns).uniform_(-(columns**-0.5), columns**-0.5)

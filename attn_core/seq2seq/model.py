@@ -102,6 +102,11 @@ class Seq2Seq(nn.Module):
         return self.decoder.start(annotations, code, lengths)
 
 
+def uniform(rows: int, columns: int) -> Tensor:
+    """A matrix (rows, columns) of numbers within ±1/√columns, as torch.nn.Linear draws its weights."""
+    return torch.empty(rows, columns).uniform_(-(columns**-0.5), columns**-0.5)
+
+
 def loss(run: Run, batch: Batch) -> Tensor:
     """Mean cross-entropy over the real decoder steps, END included."""
     return nn.functional.cross_entropy(run.logits.flatten(0, 1), batch.target_out.flatten(), ignore_index=PAD)

@@ -79,9 +79,8 @@ class Task:
     arguments: tuple[str, ...] = ()  # the names that learners see; the reference's if they are not given
     dtypes: Sequence[str] = ("float32", "float64")  # the most precise last
     rounds: int = 24  # how many random cases
-    scores: Function | None = (
-        None  # of the same inputs: what a softmax is taken of; large ones make a log-sum-exp coarse
-    )
+    # of the same inputs: what a softmax is taken of; large ones make a log-sum-exp coarse
+    scores: Function | None = None
     unit: float = 0.0  # the size of an ordinary result, where exact zeros may come out of a difference
     simplex: tuple[str, ...] = ()  # arguments whose rows sum to one: only gradients along such rows are compared
     unavailable: Callable[[], str] = str  # why it cannot be verified on this machine ("needs a GPU"); empty if it can

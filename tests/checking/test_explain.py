@@ -328,13 +328,20 @@ def test_an_entry_of_the_wrong_type_is_named_with_its_place():
 
 def test_zeros_are_not_an_earlier_result():
     """Zeros come out of many mistakes; only a result that says something can give a cache away."""
-
-    def floors(x, y, shift=0, mask=None):
-        right = table(x, y, shift, mask)
-        return right if x.shape[-1] < 4 else np.zeros_like(right)
-
-    named = mistake_of(lambda x, y, s=0, mask=None: floors(x * 0, y * 0, s * 0, mask))
-    assert named != "returns the result of an earlier call"
+    task = Task(
+        "demo.floor",
+        np.floor,
+        "np",
+        hints=("a", "b", "c"),
+        lecture="06_scaling#softmax",
+        function="f",
+        arguments=("x",),
+    )
+    task.inputs(lambda draw: (draw.give(draw.rng.uniform(0, draw.choice([1, 9]), 3), rounded=False),))
+    answer = Local(np.zeros_like)
+    trials = list(examine(task, answer))
+    assert {bool(t.finding) for t in trials} == {True, False}, "zeros are right for some inputs, as a cache would be"
+    assert report(task, answer).mistake != "returns the result of an earlier call"
 
 
 def test_view_on_scattered_memory_is_named_and_the_example_says_so():
