@@ -8,6 +8,7 @@ import torch
 from attn_core.seq2seq.coverage import coverage_loss, doubly_stochastic_penalty
 from autograder.checking.draw import Draw
 from autograder.checking.task import Task
+from autograder.tasks.inputs import weights_before_overflow
 from autograder.tasks.mistakes import Array
 
 task = Task(
@@ -77,17 +78,7 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return _padded(draw.give(rows, rounded=False), steps, draw), steps
 
 
-@task.special("numbers behind the last step so large that their sums overflow", share=0.25)
-def _(draw: Draw) -> tuple[Array, ...]:
-    """One sign per sequence: two such rows, or two entries of one of them, are too large for float32 in sum."""
-    T = draw.size("T", 4, 7)
-    draw.size("n", 2, 5)
-    steps = draw.integers("B", low=1, high=T - 2)
-    sign = np.where(draw.rng.random((len(steps), 1, 1)) < 0.5, -1.0, 1.0)
-    largest = 3.3e38 if draw.case.dtype == "float32" else 1e300
-    padding = draw.give(sign * draw.rng.uniform(0.9, 1.0, draw.shape("B", "T", "n")) * largest, rounded=False)
-    weights = draw.weights("B", "T", "n", sharpness=1.5)
-    return torch.where(_real(weights, steps)[..., None], weights, padding), steps
+task.special("numbers behind the last step so large that their sums overflow", share=0.25)(weights_before_overflow)
 
 
 def _real(weights: Array, steps: Array) -> Array:
