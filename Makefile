@@ -3,7 +3,7 @@ PYTHON ?= python3
 SANDBOX ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/pytest -n auto --maxprocesses 4
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
@@ -36,7 +36,7 @@ lint: $(VENV)/dev.stamp  ## style and types
 
 test: $(VENV)/dev.stamp  ## everything that CI runs
 	@start=$$SECONDS; $(MAKE) --no-print-directory lint && $(BIN)/attn doctor && \
-	$(PYTEST) -p no:cacheprovider --nbval --nbval-current-env notebooks solutions && $(PYTEST); \
+	$(PYTEST) --dist loadfile -p no:cacheprovider --nbval --nbval-current-env notebooks solutions && $(PYTEST) --dist loadgroup; \
 	status=$$?; echo "make test: $$((SECONDS - start)) s"; exit $$status
 
 build: $(VENV)/dev.stamp  ## notebooks, exercises and tables from their text
@@ -47,7 +47,10 @@ bench: $(VENV)/dev.stamp  ## measure, and write benchmarks/results/
 	$(BIN)/python benchmarks/check_latency.py
 	$(BIN)/python benchmarks/grading.py
 
+gpu: $(VENV)/dev.stamp  ## on a machine with an NVIDIA GPU: check every flash kernel, and measure it against torch's
+	$(BIN)/python -m benchmarks.gpu
+
 fuzz: $(VENV)/dev.stamp  ## grade ten thousand mutated notebooks; make test grades a thousand
 	$(BIN)/python -m tests.fuzz 10000
 
-.PHONY: help study grade lint test build bench fuzz
+.PHONY: help study grade lint test build bench gpu fuzz

@@ -66,6 +66,24 @@ SHAPE_LETTERS = {
     "d_o": "the number of features of an attentional state",
     "d_p": "the number of hidden units of a predicted position",
     "N": "the number of sampled pairs",
+    "d": "the number of features of a token",
+    "b": "the number of keys of a block",
+    "total_q": "the number of queries of all sequences together",
+    "total_k": "the number of keys of all sequences together",
+    "heads": "the number of heads",
+    "layers": "the number of layers",
+    "vocabulary": "the number of different tokens",
+    "H_q": "the number of query heads",
+    "H_kv": "the number of key-value heads",
+    "group": "the number of query heads that share a key-value head",
+    "C": "the number of channels of an image or a feature map",
+    "H": "the height of an image or a feature map",
+    "W": "the width of an image or a feature map",
+    "C/r": "the number of hidden units of a channel gate",
+    "V": "the number of nodes of a graph",
+    "E": "the number of edges of a graph",
+    "F": "the number of features of a node",
+    "F'": "the number of features of a node behind the layer, per head",
 }
 
 
@@ -147,7 +165,8 @@ def _bind(function: str, name: str, shape: tuple[int, ...], letters: list[str], 
         written = f"({', '.join(letters)}{',' if len(letters) == 1 else ''})"
         meanings = ", ".join(f"{letter} is {SHAPE_LETTERS[letter]}" for letter in core)
         raise shape_error(function, name, f"it must be {written}", f"shape {shape}", meanings)
-    sizes = {"...": shape[:cut]} | dict(zip(core, shape[cut:], strict=True))
+    batch = {"...": shape[:cut]} if "..." in letters else {}  # a weight matrix has no batch axes to agree in
+    sizes = batch | dict(zip(core, shape[cut:], strict=True))
     for letter, size in sizes.items():
         known, other, other_shape = bound.setdefault(letter, (size, name, shape))
         if size != known:

@@ -3,20 +3,23 @@ r"""A mask says which keys a query may attend to: True means "may attend".
 Formula
     causal     mask_ij = (j ≤ i + m − n), bottom-right aligned
     padding    mask_bj = (j < length_b), the same for every query
+    segment    mask_bij = (id_bi = id_bj and id_bi ≠ 0): sequences packed into one row; id 0 is padding, as key and as query
     apply      s_ij where mask_ij, −∞ elsewhere; masks combine by `&`
 Shapes
     causal_mask     (n, m)
     lengths         (B,), whole numbers from 0 to n
     padding_mask    (B, 1, n), for n = m keys; with heads insert an axis: mask[:, None] is (B, 1, 1, n)
+    ids             (B, n), whole numbers from 0
+    segment_mask    (B, n, n)
     scores          any shape, usually (..., n, m); the mask broadcasts to it
 Cost
     time and memory proportional to the result
 Errors
-    ValueError for a mask that does not broadcast to the scores, a negative size, a length outside 0 … n; TypeError for
-    a mask that is not boolean and for mixed libraries
+    ValueError for a mask that does not broadcast to the scores, a negative size or id, a length outside 0 … n;
+    TypeError for a mask that is not boolean and for mixed libraries
 Source
-    Vaswani et al. 2017, Attention Is All You Need, section 3.2.3; polarity, empty rows and alignment as in
-    attn_core.conventions
+    Vaswani et al. 2017, Attention Is All You Need, section 3.2.3; Raffel et al. 2020, T5, section 3.1.2 (packing);
+    polarity, empty rows and alignment as in attn_core.conventions
 """
 
 from operator import index
@@ -53,6 +56,25 @@ def padding_mask(lengths: Array, n: int) -> Array:
         raise shape_error("padding_mask", "lengths", f"every length must be between 0 and n={n}", got, reason)
     keys = xp.arange(n, device=device(lengths))
     return keys[None, None, :] < lengths[:, None, None]  # (1, 1, n) < (B, 1, 1) -> (B, 1, n)
+
+
+def segment_mask(ids: Array) -> Array:
+    """Mask of packed rows: tokens see the tokens of their own segment, wherever these stand; padding (id 0) sees nothing.
+
+    >>> import numpy as np
+    >>> segment_mask(np.array([[1, 1, 2, 0]])).astype(int)
+    array([[[1, 1, 0, 0],
+            [1, 1, 0, 0],
+            [0, 0, 1, 0],
+            [0, 0, 0, 0]]])
+    """
+    check_arguments("segment_mask", "integral", ids=(ids, "B n"))
+    negative = ids[ids < 0]
+    if negative.shape[0] > 0:
+        got, reason = f"an entry {negative[0].item()}", "0 is padding, and segments are numbered from 1"
+        raise shape_error("segment_mask", "ids", "every id must be 0 or more", got, reason)
+    query, key = ids[:, :, None], ids[:, None, :]  # (B, n, 1) and (B, 1, n)
+    return (query == key) & (query != 0)
 
 
 def apply_mask(scores: Array, mask: Array) -> Array:

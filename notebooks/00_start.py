@@ -20,9 +20,10 @@
 # | lecture | what it covers | minutes | builds on | questions |
 # | --- | --- | --- | --- | --- |
 # | [01_bottleneck](01_bottleneck.ipynb) | The bottleneck, and why attention | 60 | nothing | 4 |
+# | [05_qkv](05_qkv.ipynb) | Queries, keys, values: a dictionary turned soft | 55 | nothing | 5 |
 # | [06_scaling](06_scaling.ipynb) | Softmax, the variance proof, scaled dot-product attention | 75 | nothing | 11 |
 #
-# Together **2 h 15 min** of reading, 15 questions.
+# Together **3 h 10 min** of reading, 20 questions.
 # <!-- evening:end -->
 
 # %% [markdown]
@@ -37,9 +38,12 @@
 # | [01_bottleneck](01_bottleneck.ipynb) | The bottleneck, and why attention | 60 | nothing | 4 |
 # | [02_bahdanau](02_bahdanau.ipynb) | Bahdanau: additive attention, derived and built | 75 | 01 | 4 |
 # | [03_luong](03_luong.ipynb) | Luong: multiplicative scores, input feeding, local windows | 75 | 02 | 5 |
+# | [05_qkv](05_qkv.ipynb) | Queries, keys, values: a dictionary turned soft | 55 | nothing | 5 |
 # | [06_scaling](06_scaling.ipynb) | Softmax, the variance proof, scaled dot-product attention | 75 | nothing | 11 |
+# | [07_masks](07_masks.ipynb) | Masks: padding, causality, leaks and empty rows | 75 | 06 | 8 |
+# | [08_heads](08_heads.ipynb) | Heads: several look-ups at once | 75 | 06, 07 | 5 |
 #
-# Together **4 h 45 min** of reading, 24 questions.
+# Together **8 h 10 min** of reading, 42 questions.
 # <!-- weekend:end -->
 
 # %% [markdown]
@@ -53,11 +57,17 @@
 # | --- | --- | --- | --- | --- | --- |
 # | 1 | [01_bottleneck](01_bottleneck.ipynb) | The bottleneck, and why attention | 60 | nothing | 4 |
 # | 1 | [02_bahdanau](02_bahdanau.ipynb) | Bahdanau: additive attention, derived and built | 75 | 01 | 4 |
-# | 2 | [03_luong](03_luong.ipynb) | Luong: multiplicative scores, input feeding, local windows | 75 | 02 | 5 |
-# | 3 | [06_scaling](06_scaling.ipynb) | Softmax, the variance proof, scaled dot-product attention | 75 | nothing | 11 |
+# | 1 | [03_luong](03_luong.ipynb) | Luong: multiplicative scores, input feeding, local windows | 75 | 02 | 5 |
+# | 2 | [05_qkv](05_qkv.ipynb) | Queries, keys, values: a dictionary turned soft | 55 | nothing | 5 |
+# | 2 | [06_scaling](06_scaling.ipynb) | Softmax, the variance proof, scaled dot-product attention | 75 | nothing | 11 |
+# | 2 | [07_masks](07_masks.ipynb) | Masks: padding, causality, leaks and empty rows | 75 | 06 | 8 |
+# | 3 | [08_heads](08_heads.ipynb) | Heads: several look-ups at once | 75 | 06, 07 | 5 |
+# | 3 | [15_flash](15_flash.ipynb) | Flash attention: exact, tiled, fused | 90 | 06, 07 | 3 |
+# | 4 | [18_vision](18_vision.ipynb) | Vision: channel and spatial gates, CBAM, the Vision Transformer | 75 | 08 | 4 |
+# | 4 | [21_graphs](21_graphs.ipynb) | Graphs: GCN, GAT, GATv2 | 65 | 07 | 2 |
 # | 4 | [24_coverage](24_coverage.ipynb) | Coverage: against repetition and omission | 50 | 02 | 1 |
 #
-# Together **5 h 35 min** of reading, 25 questions.
+# Together **12 h 50 min** of reading, 52 questions.
 # <!-- month:end -->
 
 # %% [markdown]
@@ -112,6 +122,11 @@ with suppress(AssertionError):  # a failed check raises; this page goes on
 # | Q011 | Is Luong's concat score a different class of functions from Bahdanau's score? | derive | 4 | [03_luong](03_luong.ipynb) |
 # | Q012 | Additive against multiplicative scoring: cost, memory, behaviour as d grows. When do you choose which? | compare | 5 | [03_luong](03_luong.ipynb) |
 # | Q013 | Explain global against local attention, local-m and local-p, and write the predicted position. | derive | 5 | [03_luong](03_luong.ipynb) |
+# | Q020 | What are queries, keys and values? Give the retrieval analogy and the algebra. | explain | 4 | [05_qkv](05_qkv.ipynb) |
+# | Q021 | Why three different projections? What breaks if Q = K, if K = V, or if raw X is used? | explain | 6 | [05_qkv](05_qkv.ipynb) |
+# | Q022 | Define self-attention, write the per-token algorithm and its matrix form. | implement | 5 | [05_qkv](05_qkv.ipynb) |
+# | Q023 | In what sense is attention a weighted mean, and when is it exactly the plain mean? | derive | 5 | [05_qkv](05_qkv.ipynb) |
+# | Q024 | How does attention differ from a dense all-to-all layer over the sequence? | compare | 4 | [05_qkv](05_qkv.ipynb) |
 # | Q026 | Describe the softmax in attention: what it is, which properties it has, and why not another normaliser? | explain | 4 | [06_scaling](06_scaling.ipynb) |
 # | Q027 | Implement a numerically stable softmax, and say when the naive one fails. | implement | 6 | [06_scaling](06_scaling.ipynb) |
 # | Q028 | Derive the softmax Jacobian, and use it to explain saturation. | derive | 6 | [06_scaling](06_scaling.ipynb) |
@@ -123,5 +138,27 @@ with suppress(AssertionError):  # a failed check raises; this page goes on
 # | Q034 | Does additive attention need a √d factor? | derive | 5 | [06_scaling](06_scaling.ipynb) |
 # | Q035 | From a blank board: derive scaled dot-product attention from the sequence-to-sequence problem, then extend it to heads. (5 + 3 minutes) | derive | 8 | [06_scaling](06_scaling.ipynb) |
 # | Q127 | Implement scaled dot-product attention in NumPy from memory: optional mask, numerically stable, any number of leading axes. | implement | 12 | [06_scaling](06_scaling.ipynb) |
+# | Q036 | What kinds of attention mask exist, and where exactly do they enter? | explain | 4 | [07_masks](07_masks.ipynb) |
+# | Q037 | Build a causal mask, apply it, and prove that nothing leaks from the future. | implement | 8 | [07_masks](07_masks.ipynb) |
+# | Q038 | Why do causal language models need masked attention, and what does it buy at training time? | explain | 4 | [07_masks](07_masks.ipynb) |
+# | Q039 | Position i: which tokens may it see, and which token does it predict? | debug | 5 | [07_masks](07_masks.ipynb) |
+# | Q040 | How do you batch sequences of different lengths? | implement | 6 | [07_masks](07_masks.ipynb) |
+# | Q041 | Why not zero the weights after the softmax, or multiply the scores by the 0/1 mask? | debug | 5 | [07_masks](07_masks.ipynb) |
+# | Q042 | −1e9, −∞ or finfo.min? Treat float16, float64 and rows in which everything is masked. | debug | 6 | [07_masks](07_masks.ipynb) |
+# | Q043 | Upper or lower triangular? Say it precisely, library conventions included. | explain | 4 | [07_masks](07_masks.ipynb) |
+# | Q044 | Why several heads instead of one wide head? | explain | 4 | [08_heads](08_heads.ipynb) |
+# | Q045 | Write and implement multi-head attention: projections, split, concatenation, output. | implement | 8 | [08_heads](08_heads.ipynb) |
+# | Q046 | How many parameters does multi-head attention have, and does h change it? Resolve the claim that it has 33 % more than a single head (786K against 1,049K at d = 512). | compute | 4 | [08_heads](08_heads.ipynb) |
+# | Q047 | d_model = 768: choose among 4, 8, 12 and 24 heads and a minimum d_k; defend it. | design | 6 | [08_heads](08_heads.ipynb) |
+# | Q048 | What have studies found heads doing, and how solid is it? | explain | 5 | [08_heads](08_heads.ipynb) |
+# | Q081 | Why is standard attention slow on a GPU, and what does FlashAttention change? | explain | 6 | [15_flash](15_flash.ipynb) |
+# | Q082 | Implement online-softmax tiled attention and prove it exact. | implement | 10 | [15_flash](15_flash.ipynb) |
+# | Q084 | What do kernel fusion and low precision each buy, and what can go wrong? | explain | 5 | [15_flash](15_flash.ipynb) |
+# | Q090 | Which kinds of attention are there in vision, and how do their weights differ? | explain | 4 | [18_vision](18_vision.ipynb) |
+# | Q091 | Explain and implement a Squeeze-and-Excitation block. What does it cost? | implement | 6 | [18_vision](18_vision.ipynb) |
+# | Q092 | Explain and implement CBAM. How do its two gates differ from each other and from SE? | implement | 7 | [18_vision](18_vision.ipynb) |
+# | Q093 | How does a Vision Transformer turn an image into tokens, and what follows for cost, data and resolution? | implement | 7 | [18_vision](18_vision.ipynb) |
+# | Q099 | Derive a graph attention layer, with heads and self-loops. | implement | 8 | [21_graphs](21_graphs.ipynb) |
+# | Q100 | What is the known weakness of that GAT score and how is it fixed? | derive | 6 | [21_graphs](21_graphs.ipynb) |
 # | Q104 | Explain coverage: the vector, the change of the score, the loss, and what it cannot fix. | implement | 8 | [24_coverage](24_coverage.ipynb) |
 # <!-- questions:end -->

@@ -28,6 +28,15 @@ def score(request):
     return lambda task: table.setdefault(task, Score())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """With `--dist loadgroup` a file's tests stay together; those of the answers, which take longest, by task."""
+    for item in items:
+        task = getattr(getattr(item, "callspec", None), "params", {}).get("task")
+        group = f"{item.path.name}::{task.id}" if hasattr(task, "id") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_sessionfinish(session):
     """A worker of pytest-xdist hands its scores to the process that prints them."""
     if hasattr(session.config, "workeroutput"):

@@ -1,4 +1,7 @@
-"""Generated tables: topics in README.md, plans on the start page, claims in docs/claims.md; from manifest and lectures."""
+"""Generated tables: topics and kernels in README.md, plans on the start page, claims in docs/claims.md.
+
+They are made from the manifest, the lectures, the kernels' list and the benchmarks' results.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 from autograder.authoring import markdown
 from autograder.authoring.claims import Claim, claims, measured_lines
 from autograder.authoring.guide import guide
+from autograder.authoring.kernel_table import MARKER, kernel_table
 from autograder.authoring.notebook import read, write
 from autograder.curriculum import START, CurriculumError, Topic, Tree
 
@@ -84,6 +88,8 @@ def _rendered(tree: Tree) -> dict[Path, str]:
             raise CurriculumError(f"{tree.shown(path)} is missing; it holds generated tables.") from None
         for name, table in tables.items():
             pages[path] = _filled(pages[path], name, table, tree.shown(path))
+    if f"<!-- {MARKER}:begin -->" in pages[tree.readme]:  # a curriculum may do without CUDA kernels
+        pages[tree.readme] = _filled(pages[tree.readme], MARKER, kernel_table(tree), tree.shown(tree.readme))
     return {**pages, tree.claims_page: claims_page(tree)}
 
 

@@ -100,20 +100,26 @@ def expect(
     softmax is taken of `scores(*inputs)`, the rounding of a log-sum-exp of them is allowed.
     """
     exact = observe(function, converted(request, "float64"))
-    largest = 0.0
-    if scores is not None:
-        largest = _scale(leaves_of(observe(scores, replace(converted(request, "float64"), cotangents=())).value))
-    return _bounded(exact, request, _Spread(function, request, lambda: observe(function, request)), unit, largest)
+    if not any(is_float_array(x) or isinstance(x, float) for x in leaves_of(exact.value)):
+        # whole numbers and truths have no digits to spare: what is equal in the request's dtype stays equal
+        exact = observe(function, request)
+    other = _Spread(function, request, lambda: observe(function, request))
+    return _bounded(exact, request, other, unit, _largest(scores, request))
 
 
-def imitate(function: Callable[..., Any], request: Request) -> Expectation:
+def _largest(scores: Callable[..., Any] | None, request: Request) -> float:
+    """The size of the scores that a softmax is taken of; 0 where there is none."""
+    asked = replace(converted(request, "float64"), cotangents=(), through="")
+    return 0.0 if scores is None else _scale(leaves_of(observe(scores, asked).value))
+
+
+def imitate(function: Callable[..., Any], request: Request, scores: Callable[..., Any] | None = None) -> Expectation:
     """What `function`, taken as a mistake, gives: computed in the request's own dtype, where overflows happen.
 
     Where a mistake is that digits cancel, two ways to write it agree in size only, so its inputs move further.
     """
-    own = observe(function, request)
     other = _Spread(function, request, lambda: observe(function, converted(request, "float64")), steps=16)
-    return _bounded(own, request, other)
+    return _bounded(observe(function, request), request, other, largest=_largest(scores, request))
 
 
 def _bounded(
@@ -225,7 +231,8 @@ def converted(request: Request, dtype: str) -> Request:
 def _as(value: Any, dtype: str) -> Any:
     if not is_float_array(value):
         return value
-    return value.astype(dtype) if isinstance(value, np.ndarray) else value.to(getattr(_torch_of(value), dtype))
+    with np.errstate(over="ignore"):  # float64 numbers that float32 cannot hold become infinite
+        return value.astype(dtype) if isinstance(value, np.ndarray) else value.to(getattr(_torch_of(value), dtype))
 
 
 def _torch_of(_: Any) -> Any:
@@ -276,11 +283,12 @@ def compare_leaf(got: Any, want: Any, tolerance: Tolerance, where: str, dtype: s
     wrong_dtype = _compare_dtype(got, want, where, dtype)
     if wrong_dtype and not _finer(got, want, dtype):
         return wrong_dtype  # a coarser one explains wrong digits; after a finer one the digits still count
-    return _compare_numbers(numpy64(got), numpy64(want), tolerance, where) or wrong_dtype
+    truths = dtype_name(getattr(want, "dtype", None)) == "bool" and wrong_dtype is None
+    return _compare_numbers(numpy64(got), numpy64(want), tolerance, where, truths) or wrong_dtype
 
 
 def _compare_numbers(
-    x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], tolerance: Tolerance, where: str
+    x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], tolerance: Tolerance, where: str, truths: bool = False
 ) -> Mismatch | None:
     with np.errstate(invalid="ignore"):
         worst = float(np.abs(x - y).max(initial=0.0))
@@ -296,6 +304,8 @@ def _compare_numbers(
     if tolerance.allows(gap):
         return None
     at = tuple(int(i) for i in np.unravel_index(int(gap.argmax()), gap.shape))
+    if truths:
+        return Mismatch("value", f"{where} holds {bool(x[at])}{_at(at)}, where {bool(y[at])} is right.")
     close = f" (off by {gap[at]:.1e}; {tolerance.full:.1e} is allowed)" if gap[at] < 1e-3 * abs(y[at]) else ""
     digits = 6 if f"{x[at]:.6g}" != f"{y[at]:.6g}" else 17
     sentence = f"{where} holds {x[at]:.{digits}g}{_at(at)}, where {y[at]:.{digits}g} is right{close}."
@@ -328,7 +338,9 @@ def _compare_dtype(got: Any, want: Any, where: str, dtype: str | None) -> Mismat
 
 
 def _finer(got: Any, want: Any, dtype: str | None) -> bool:
-    """Has `got` a floating dtype with more digits than the right one?"""
+    """Can the dtype of `got`, a wrong one, hold the right result to the last digit?"""
+    if not is_float_array(want):
+        return not is_float_array(got) or dtype_name(want.dtype) == "bool"
     right = dtype or dtype_name(want.dtype)
     return is_float_array(got) and EPS.get(dtype_name(got.dtype), 0.0) < EPS.get(right, 0.0)
 
@@ -376,8 +388,8 @@ def _ratio(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], tolerance: float) -
 def describe(value: Any) -> str:
     """A result in words: "a float64 array of shape (2, 3)"."""
     if isinstance(value, tuple):
-        short = len(value) <= 4 and not any(isinstance(v, tuple) for v in value)
-        return f"a tuple of {len(value)}" + (f" ({', '.join(describe(v) for v in value)})" if short else "")
+        words = ", ".join(repr(v) if type(v) is int else describe(v) for v in value[:4])
+        return f"a tuple of {len(value)}" + ("" if value[4:] or "tuple" in words else f" ({words})")
     if isinstance(value, Opaque):
         return value.description
     if isinstance(value, np.ndarray):

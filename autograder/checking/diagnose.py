@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.checking.compare import Expectation, compare, describe, imitate, numpy64
+from autograder.checking.compare import FLOOR, Expectation, compare, describe, imitate, numpy64
 from autograder.checking.draw import smaller
 from autograder.checking.engine import (
     Answer,
@@ -15,6 +15,7 @@ from autograder.checking.engine import (
     Local,
     Trial,
     broken_property,
+    costs_too_much,
     examine,
     gradient_mismatches,
     not_attempted,
@@ -22,11 +23,12 @@ from autograder.checking.engine import (
 )
 from autograder.checking.explain import explain
 from autograder.checking.pattern import equal_pairs, pattern
-from autograder.checking.probe import generators_kept, one_thread
+from autograder.checking.probe import Crash, dtype_name, generators_kept, leaves_of, one_thread
 from autograder.checking.report import Example, Report, State
 from autograder.checking.task import Misconception, Task
 
 IMITATIONS = 4000  # results of mistakes that are kept per task
+FAULT = "KernelFault"  # what a launch of attn_core.lab.block_simulator raises
 WORST_FIRST = ("none", "crash", "type", "count", "shape", "finite", "value", "dtype", "changed", "gradient")
 
 
@@ -35,11 +37,11 @@ def report(task: Task, answer: Answer, seed: int = 0, own: int | None = None) ->
     if why := task.unavailable():
         return Report(task.id, task.function, State.NOT_VERIFIABLE, sentences=(why,), lecture=task.lecture)
     with one_thread(), generators_kept():
-        return _report(task, answer, seed, own)
+        return conclude(task, answer, list(examine(task, answer, seed, own)))
 
 
-def _report(task: Task, answer: Answer, seed: int, own: int | None) -> Report:
-    trials = list(examine(task, answer, seed, own))
+def conclude(task: Task, answer: Answer, trials: list[Trial]) -> Report:
+    """What the trials of an examination say of the answer. It may be called again, for smaller inputs."""
     if not_attempted(trials[0]):
         sentence = "Write your code in place of `raise NotImplementedError()`, run the cell, then run this one again."
         return Report(task.id, task.function, State.NOT_ATTEMPTED, sentences=(sentence,), lecture=task.lecture)
@@ -84,10 +86,11 @@ def _named(task: Task, answer: Answer, trials: list[Trial]) -> tuple[str | None,
     telling.sort(key=lambda t: t.finding is None)  # a failure refutes most misconceptions at once
     first = telling[0].case.special if telling else None
     ordinary = [t for t in telling if t.case.special in (None, first)]
+    costly = [t for t in trials if t.finding and t.finding.kind == "cost"]
     return (
-        _imitated(task, telling)
+        _imitated(task, telling, costly)
         or explain(task, trials)
-        or (_imitated(task, ordinary) if len(ordinary) < len(telling) else None)
+        or (_imitated(task, ordinary, costly) if len(ordinary) < len(telling) else None)
         or pattern(task, [*trials, *_experiments(task, answer, trials)])
         or (None, None)
     )
@@ -100,26 +103,39 @@ def _experiments(task: Task, answer: Answer, trials: list[Trial]) -> list[Trial]
     return [try_case(task, answer, case) for case in cases[: len(pairs)] if len(pairs) > 1]
 
 
-def _imitated(task: Task, trials: list[Trial]) -> tuple[str, str] | None:
-    """The misconception that gives the learner's result on all of these."""
-    kinds = {t.finding.kind for t in trials if t.finding}
+def _imitated(task: Task, trials: list[Trial], costly: list[Trial]) -> tuple[str, str] | None:
+    """The misconception that gives the learner's result on all of these, and costs too much for the same reason."""
+    kinds = {t.finding.kind for t in (*trials, *costly) if t.finding}
     if kinds & {"random", "state"}:  # no misconception is a function that does this
         return None
     any_dtype = bool(kinds & {"value", "finite"})  # worse than a dtype, which can be mended afterwards
     for misconception in task.misconceptions if kinds else ():
-        if all(_agrees(misconception, trial, task, any_dtype) for trial in trials):
+        if all(_agrees(misconception, trial, task, any_dtype) for trial in trials) and all(
+            _reason(_cost_of(misconception, trial, task)) == _reason(trial.finding) for trial in costly
+        ):
             return misconception.name, misconception.ask
     return None
+
+
+def _cost_of(misconception: Misconception, trial: Trial, task: Task) -> Finding | None:
+    """What is wrong with the mistake's cost on the inputs of this trial, in whose place no other limit comes."""
+    seen = Local(misconception.function).observe(trial.request)
+    return next((found for limit in task.limits if (found := costs_too_much(limit, trial.request, seen))), None)
+
+
+def _reason(finding: Finding | None) -> str:
+    """What stands before the colon."""
+    return finding.sentence.partition(":")[0] if finding else ""
 
 
 def _agrees(misconception: Misconception, trial: Trial, task: Task, any_dtype: bool) -> bool:
     """Did the learner's function do here what this mistake does?"""
     imitation = _imitation(task, misconception, trial)
     if imitation.crash or trial.seen.crash:
-        return bool(imitation.crash and trial.seen.crash)
+        return bool(imitation.crash and trial.seen.crash) and _same_fault(imitation.crash, trial.seen.crash)
     kind = trial.finding.kind if trial.finding else ""
     differs = compare(trial.seen, imitation)
-    if differs and not (differs.kind == "dtype" and any_dtype):
+    if differs and not (differs.kind == "dtype" and any_dtype and _same_digits(trial, imitation)):
         return False
     if kind == "changed" and trial.seen.changed != imitation.changed:
         return False
@@ -130,15 +146,33 @@ def _agrees(misconception: Misconception, trial: Trial, task: Task, any_dtype: b
     )
 
 
+def _same_fault(a: Crash | None, b: Crash | None) -> bool:
+    """Where the simulator found a fault: is it the same, as far as the words before the first colon tell?"""
+    faults = [crash.message.partition(":")[0] if crash and FAULT in crash.kinds else "" for crash in (a, b)]
+    return faults[0] == faults[1]
+
+
+def _same_digits(trial: Trial, imitation: Expectation) -> bool:
+    """Where dtypes differ: are the numbers the same, as far as the coarser one can tell?"""
+    for got, want in zip(leaves_of(trial.seen.value), leaves_of(imitation.value), strict=True):
+        if not (hasattr(got, "dtype") and hasattr(want, "dtype")):
+            continue
+        x, y, floor = numpy64(got), numpy64(want), 2 * max(FLOOR.get(dtype_name(v.dtype), 0.0) for v in (got, want))
+        largest = float(np.abs(y[np.isfinite(y)]).max(initial=0.0))
+        if x.shape != y.shape or not np.allclose(x, y, rtol=0.0, atol=floor * largest, equal_nan=True):
+            return False
+    return True
+
+
 def _imitation(task: Task, misconception: Misconception, trial: Trial) -> Expectation:
     """What the mistake gives on a trial's input; on inputs that a class shares it is computed once."""
     if trial.case.own:
-        return imitate(misconception.function, trial.request)
+        return imitate(misconception.function, trial.request, task.scores)
     key = misconception.function, trial.case, bool(trial.request.cotangents)
     if key not in task.imitated:
         if len(task.imitated) >= IMITATIONS:
             task.imitated.clear()
-        task.imitated[key] = imitate(misconception.function, trial.request)
+        task.imitated[key] = imitate(misconception.function, trial.request, task.scores)
     found: Expectation = task.imitated[key]
     return found
 

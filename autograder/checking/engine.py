@@ -25,7 +25,7 @@ from autograder.checking.compare import (
 )
 from autograder.checking.draw import Case, Draw, plan
 from autograder.checking.probe import Crash, Observation, Opaque, Request, is_float_array, leaves_of, observe
-from autograder.checking.task import Task
+from autograder.checking.task import Limit, Task
 
 REMEMBERED = 400  # cases of a task: more than one examination has
 SIMPLEX = 1e-4  # how far from one the sum of a row of weights may be in float32
@@ -89,22 +89,24 @@ def examine(task: Task, answer: Answer, seed: int = 0, own: int | None = None) -
 
     With `own`, the seed of one learner, about every fourth input is this learner's alone; the others come from `seed`.
     """
-    cases = _cases(task, seed, own)
-    trials = [try_case(task, answer, next(cases))]
+    drawn = cases(task, seed, own)
+    trials = [try_case(task, answer, next(drawn))]
     yield trials[0]
     if not_attempted(trials[0]):
         return
-    while batch := list(islice(cases, BATCH)):
+    while batch := list(islice(drawn, BATCH)):
         for trial in _try_cases(task, answer, batch):
             trials.append(trial)
             yield trial
     yield from _manners(answer, trials)
     yield from _properties(task, answer, trials)
     yield from _errors(task, answer, seed)
-    yield from _cost(task, answer, seed)
+    if not any(t.finding and t.case.special is None for t in trials):  # else nothing is left to lose
+        yield from _cost(task, answer, seed)
 
 
-def _cases(task: Task, seed: int, own: int | None) -> Iterator[Case]:
+def cases(task: Task, seed: int = 0, own: int | None = None) -> Iterator[Case]:
+    """The inputs of an examination, not drawn yet, in the order in which they are tried."""
     for case in plan(seed ^ zlib.crc32(task.id.encode()), task.dtypes, [s.name for s in task.specials], task.rounds):
         if (
             own is not None and case.seed % OWN_SHARE == 0
@@ -147,8 +149,8 @@ def _prepared(task: Task, case: Case) -> tuple[Request, Expectation, dict[str, i
         known: tuple[Request, Expectation, dict[str, int]] = task.prepared[case]
         return known
     draw = Draw(case, task.kind)
-    asked = Request(tuple(task.inputs_of(case.special)(draw)), strided=case.strided)
-    if task.kind == "torch" and all(s.gradients for s in task.specials if s.name == case.special):
+    asked = Request(tuple(task.inputs_of(case.special)(draw)), strided=case.strided, through=task.through)
+    if task.kind == "torch" and task.gradients and all(s.gradients for s in task.specials if s.name == case.special):
         asked = _with_cotangents(task, asked, case.seed)
     found = asked, expect(task.reference, asked, task.unit, task.scores), draw.sizes
     if not case.own:
@@ -164,7 +166,8 @@ def _with_cotangents(task: Task, asked: Request, seed: int) -> Request:
 
     generator = torch.Generator().manual_seed(seed % 2**63)
     outputs = [o for o in leaves_of(observe(task.reference, asked).value) if is_float_array(o)]
-    cotangents = tuple(torch.randn(o.shape, generator=generator, dtype=torch.float64).to(o.dtype) for o in outputs)
+    drawn = [(o, torch.randn(o.shape, generator=generator, dtype=torch.float64)) for o in outputs]
+    cotangents = tuple(torch.where(o.isfinite(), c, 0.0).to(o.dtype) for o, c in drawn)  # at −inf there is no slope
     return replace(asked, cotangents=cotangents)
 
 
@@ -259,7 +262,7 @@ def broken_property(task: Task, answer: Answer, trial: Trial) -> Finding | None:
     """The first property that an output breaks. Properties may call the answer on other inputs."""
 
     def call(*inputs: Any) -> Any:
-        seen = answer.observe(Request(inputs))
+        seen = answer.observe(Request(inputs, through=task.through))
         if seen.crash:
             raise _Stopped(str(seen.crash))
         return seen.value
@@ -269,7 +272,7 @@ def broken_property(task: Task, answer: Answer, trial: Trial) -> Finding | None:
             sentence = item.broken(call, trial.request.inputs, trial.seen.value)
         except _Stopped as stopped:
             sentence = f"on another input it stopped with {stopped}"
-        except (TypeError, ValueError, AttributeError, IndexError) as error:
+        except (TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
             sentence = f"on another input its result is of no use ({error})."
         if sentence:
             return Finding("property", f"It must hold that {item.name}: {sentence}")
@@ -284,7 +287,7 @@ def _errors(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
     """Inputs that must raise: the right class, and a message that names the culprit."""
     for i, item in enumerate(task.raises):
         case = Case(item.name, seed=seed + i)
-        asked = Request(tuple(item.inputs(Draw(case, task.kind))))
+        asked = Request(tuple(item.inputs(Draw(case, task.kind))), through=task.through)
         if observe(task.reference, asked).crash is None:
             raise AssertionError(f"{task.id}: the reference raises nothing for {item.name!r}, which must be an error.")
         seen = answer.observe(asked)
@@ -294,7 +297,7 @@ def _errors(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
             finding = Finding("error", f"{item.name}: it must raise {name}, but it returned a result.")
         elif name not in crash.kinds:
             finding = Finding("error", f"{item.name}: it must raise {name}, but it raised {crash}.")
-        elif not re.search(rf"(?<!\w){re.escape(item.naming)}(?!\w)", crash.message):
+        elif item.naming and not re.search(rf"(?<!\w){re.escape(item.naming)}(?!\w)", crash.message):
             finding = Finding(
                 "error", f"{item.name}: the message must name {item.naming!r}; it says {crash.message!r}."
             )
@@ -302,15 +305,20 @@ def _errors(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
 
 
 def _cost(task: Task, answer: Answer, seed: int) -> Iterator[Trial]:
-    """One call on large inputs, with its buffers measured."""
-    if task.limit is None or task.limit_inputs is None:
-        return
-    case = Case("cost", seed=seed, dtype=task.dtypes[0], sizes="wide")
-    asked = Request(tuple(task.limit_inputs(Draw(case, task.kind))), cost=True)
-    seen = answer.observe(asked)
-    finding = None
+    """One call per limit, on its inputs, with the buffers measured, up to the first that costs too much."""
+    for i, limit in enumerate(task.limits):
+        case = Case("cost", seed=seed + i, dtype=task.dtypes[0], sizes="wide")
+        asked = Request(tuple(limit.inputs(Draw(case, task.kind))), cost=True, through=task.through)
+        seen = answer.observe(asked)
+        found = costs_too_much(limit, asked, seen)
+        yield Trial(case, asked, NOTHING, seen, found)
+        if found:
+            return
+
+
+def costs_too_much(limit: Limit, asked: Request, seen: Observation) -> Finding | None:
+    """What is wrong with a call whose cost was measured."""
     if seen.crash:
-        finding = Finding("crash", f"It stopped with {seen.crash}", crash=seen.crash)
-    elif seen.cost and (sentence := task.limit(asked.inputs, seen.cost)):
-        finding = Finding("cost", sentence)
-    yield Trial(case, asked, NOTHING, seen, finding)
+        return Finding("crash", f"It stopped with {seen.crash}", crash=seen.crash)
+    sentence = limit.exceeded(asked.inputs, seen.cost) if seen.cost else None
+    return Finding("cost", sentence) if sentence else None

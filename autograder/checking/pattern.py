@@ -132,6 +132,6 @@ def _of_the_values(task: Task, trial: Trial) -> Iterator[str]:
             if gone.any():
                 yield f"when {name} holds −inf"
             if not numpy64(value).any():
-                yield f"when {name} is all zero"
+                yield f"when {name} is {'all zero' if numpy64(value).size else 'empty'}"
         elif str(getattr(value, "dtype", "")).endswith("bool") and not numpy64(value).any(-1).all():
             yield f"when a row of {name} is all False"

@@ -9,15 +9,18 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import importlib
 import io
 import linecache
 import random
+import re
 import sys
 import sysconfig
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -40,6 +43,7 @@ class Request:
     strided: bool = False  # hand the arrays over in non-contiguous memory
     seed: int | None = None  # of the global random generators; None leaves them alone
     cost: bool = False  # measure the buffers that the call allocates
+    through: str = ""  # "module:name" of a function of attn_core.lab that is handed the learner's, and calls it
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def observe(function: Callable[..., Any], request: Request) -> Observation:
         inputs = tuple(_call_with(x, request) for x in leaves)
         moved = _seeded(request.seed)
         try:
-            with measured(request.cost) as cost:
+            function = _through(function, request.through)
+            with measured(request.cost, inputs) as cost:
                 raw = function(*inputs)
             gradients = _gradients(raw, leaves, request.cotangents) if request.cotangents else ()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a learner raises is an observation
@@ -120,6 +125,14 @@ def observe(function: Callable[..., Any], request: Request) -> Observation:
             printed=printed.written,
             cost=cost(),
         )
+
+
+def _through(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function itself, or one that lets something of attn_core.lab call it: a kernel is no function of arrays."""
+    if not name:
+        return function
+    module, _, attribute = name.partition(":")
+    return functools.partial(getattr(importlib.import_module(module), attribute), function)
 
 
 def plain(value: Any) -> Any:
@@ -293,12 +306,17 @@ def _draw_from_generators(with_torch: bool) -> tuple[float, ...]:
     return *numbers, torch.randint(1 << 30, (), generator=torch.default_generator, device="cpu").item()
 
 
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_LAB = str(
+    Path(__file__).parents[2] / "attn_core" / "lab"
+)  # what calls a learner's kernel, and never is the learner's own
+_LIBRARIES = (_LAB, *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def _crash(error: BaseException) -> Crash:
     kinds = tuple(c.__name__ for c in type(error).__mro__ if c not in (object, BaseException))
     line, number = learners_line(error)
+    if re.search(rf"\bline {number}\b", str(error)):  # the simulator's errors name their lines themselves
+        line, number = "", 0
     return Crash(kinds, str(error)[:500], line, number)
 
 

@@ -58,12 +58,23 @@ class Property:
 
 @dataclass(frozen=True)
 class Raises:
-    """Inputs that must raise this error, with a message that holds `naming`."""
+    """Inputs that must raise this error, with a message that holds `naming`; where that is empty, any message will do."""
 
     name: str
     error: type[Exception]
     naming: str
     inputs: InputFunction
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Inputs, mostly large ones, on which a call may cost only so much; `exceeded(inputs, cost)` gives a sentence, or None.
+
+    What stands before the sentence's colon says which mistake it is: a misconception with the same words there is named.
+    """
+
+    inputs: InputFunction
+    exceeded: Callable[[tuple[Any, ...], Cost], str | None]
 
 
 @dataclass
@@ -82,15 +93,17 @@ class Task:
     # of the same inputs: what a softmax is taken of; large ones make a log-sum-exp coarse
     scores: Function | None = None
     unit: float = 0.0  # the size of an ordinary result, where exact zeros may come out of a difference
+    # "attn_core.lab.module:name" of what calls the learner's function with the inputs, where it is no function of them
+    through: str = ""
     simplex: tuple[str, ...] = ()  # arguments whose rows sum to one: only gradients along such rows are compared
+    gradients: bool = True  # False where derivatives of the results are not asked for, as where they are gradients
     unavailable: Callable[[], str] = str  # why it cannot be verified on this machine ("needs a GPU"); empty if it can
     draw_inputs: InputFunction = field(init=False)
     specials: tuple[Special, ...] = ()
     misconceptions: tuple[Misconception, ...] = ()
     properties: tuple[Property, ...] = ()
     raises: tuple[Raises, ...] = ()
-    limit: Callable[[tuple[Any, ...], Cost], str | None] | None = None
-    limit_inputs: InputFunction | None = None
+    limits: tuple[Limit, ...] = ()
     prepared: dict[Case, Any] = field(default_factory=dict, repr=False, compare=False)  # by the engine, once examined
     imitated: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # what mistakes give, likewise
 
@@ -142,10 +155,10 @@ class Task:
         return add
 
     def cost(self, inputs: InputFunction) -> Callable[[Function], Function]:
-        """Decorator: `limit(inputs, cost)` returns a sentence when a call on these (large) inputs costs too much."""
+        """Decorator: `exceeded(inputs, cost)` returns a sentence when a call on these (large) inputs costs too much."""
 
         def add(function: Function) -> Function:
-            self.limit, self.limit_inputs = function, inputs
+            self.limits += (Limit(inputs, function),)
             return function
 
         return add

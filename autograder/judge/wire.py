@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.checking.cost import Cost
+from autograder.checking.cost import ARRAYS, SHAPES, Cost, Made
 from autograder.checking.probe import DTYPES, WIDEST_INTEGER, Crash, Observation, Opaque, Request, dtype_name
 
 MAX_MESSAGE = 1 << 20
@@ -187,6 +187,7 @@ def request_message(request: Request) -> dict[str, Any]:
         "strided": request.strided,
         "seed": request.seed,
         "cost": request.cost,
+        "through": request.through,
     }
 
 
@@ -202,7 +203,15 @@ def observation_message(seen: Observation) -> dict[str, Any]:
         "gradients": seen.gradients,
         "changed": seen.changed,
         "flags": (seen.drew_random, seen.printed),
-        "cost": None if seen.cost is None else (seen.cost.largest, seen.cost.peak, seen.cost.calls),
+        "cost": None
+        if seen.cost is None
+        else (
+            seen.cost.largest,
+            seen.cost.peak,
+            seen.cost.calls,
+            tuple((t.shape, t.made, t.alive) for t in seen.cost.tensors),
+            seen.cost.arrays,
+        ),
         "crash": None
         if seen.crash is None
         else (seen.crash.kinds, seen.crash.message, seen.crash.line, seen.crash.number),
@@ -219,17 +228,15 @@ def observation_from(message: dict[str, Any], inputs: int) -> Observation:
             changed=tuple(i for i in _tuple(message["changed"]) if isinstance(i, int) and 0 <= i < inputs),
             drew_random=bool(flags[0]),
             printed=bool(flags[1]),
-            cost=None
-            if cost is None
-            else Cost(_count(cost[0]), _count(cost[1]), {str(k): _count(v) for k, v in cost[2].items()}),
+            cost=None if cost is None else _checked_cost(cost),
             crash=None if crash is None else _checked_crash(crash),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise WireError(f"the reply is not an observation ({type(error).__name__})") from error
 
 
-def _tuple(value: Any) -> tuple[Any, ...]:
-    if not isinstance(value, tuple) or len(value) > MAX_COUNT:
+def _tuple(value: Any, most: int = MAX_COUNT) -> tuple[Any, ...]:
+    if not isinstance(value, tuple) or len(value) > most:
         raise TypeError
     return value
 
@@ -238,6 +245,15 @@ def _count(value: Any) -> int:
     if not isinstance(value, int) or abs(value) > WIDEST_INTEGER:
         raise TypeError
     return value
+
+
+def _checked_cost(cost: Any) -> Cost:
+    tensors = tuple(
+        Made(tuple(_count(n) for n in _tuple(shape)), _count(made), _count(alive))
+        for shape, made, alive in _tuple(cost[3], SHAPES)
+    )
+    calls, arrays = {str(k): _count(v) for k, v in cost[2].items()}, tuple(_count(n) for n in _tuple(cost[4], ARRAYS))
+    return Cost(_count(cost[0]), _count(cost[1]), calls, tensors, arrays)
 
 
 def _checked_value(value: Any, depth: int = 0) -> Any:

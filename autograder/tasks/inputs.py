@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from autograder.checking.draw import Draw
+from autograder.checking.task import Task
 from autograder.tasks.mistakes import Array
 
 
@@ -22,3 +25,28 @@ def weights_before_overflow(draw: Draw) -> tuple[Array, ...]:
     padding = draw.give(sign * draw.rng.uniform(0.9, 1.0, draw.shape("B", "T", "n")) * largest, rounded=False)
     weights = draw.weights("B", "T", "n", sharpness=1.5)
     return torch.where((torch.arange(T) < steps[:, None])[..., None], weights, padding), steps
+
+
+def masks_of_every_shape(task: Task, scores: Callable[[Draw], Array], share: float = 0.2) -> None:
+    """Add special inputs (scores, mask): scores as drawn, (..., n, m), with a mask of each shape that broadcasts to them."""
+
+    @task.special("a mask that is the same for every batch entry", share)
+    def _(draw: Draw) -> tuple[Array, ...]:
+        return scores(draw), draw.mask("n", "m", keep=0.5)
+
+    @task.special("a mask with a batch axis of size 1", share)
+    def _(draw: Draw) -> tuple[Array, ...]:
+        batch = (*draw.case.batch[:-1], 1) if draw.case.batch else ()
+        return scores(draw), draw.mask(*batch, "n", "m", keep=0.5)
+
+    @task.special("a mask with one row for all queries", share)
+    def _(draw: Draw) -> tuple[Array, ...]:
+        return scores(draw), draw.mask(..., 1, "m", keep=0.5)
+
+    @task.special("a mask with one column for all keys", share)
+    def _(draw: Draw) -> tuple[Array, ...]:
+        return scores(draw), draw.mask(..., "n", 1, keep=0.5, empty_rows=True)
+
+    @task.special("a mask without a query axis", share)
+    def _(draw: Draw) -> tuple[Array, ...]:
+        return scores(draw), draw.mask("m", keep=0.5)

@@ -136,6 +136,18 @@ def test_batch_axes_are_equal_and_never_stretched(batch, shown):
     )
 
 
+def test_an_argument_without_batch_axes_does_not_bind_them():
+    """A weight matrix fits a batch of any shape; the arguments that have batch axes still have to agree."""
+    x, W, y = np.zeros((2, 3, 4)), np.zeros((4, 5)), np.zeros((7, 3, 5))
+    assert check_arguments("f", x=(x, "... n d"), W=(W, "d d_k")) is not None
+    assert message_of(
+        ValueError, lambda: check_arguments("f", x=(x, "... n d"), W=(W, "d d_k"), y=(y, "... n d_k"))
+    ) == (
+        "f: y has batch axes (7,) in shape (7, 3, 5), but x has batch axes (2,) in shape (2, 3, 4); "
+        "... is any number of batch axes, the same in every argument."
+    )
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 1), (1, 3), (2, 3), (5, 2, 3), (1, 1, 1)])
 def test_what_broadcasts_to_the_scores_is_accepted(shape):
     """Exactly the shapes that NumPy stretches to the scores' shape pass."""

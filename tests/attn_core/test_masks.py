@@ -8,7 +8,7 @@ import pytest
 import torch
 from oracle import FULL_KINDS, HALF_KINDS, as_float64, make, message_of
 
-from attn_core.masks import apply_mask, causal_mask, padding_mask
+from attn_core.masks import apply_mask, causal_mask, padding_mask, segment_mask
 
 SIZES = [0, 1, 2, 3, 5]
 BOTH = [np.asarray, torch.as_tensor]
@@ -117,6 +117,58 @@ def test_padding_refuses_other_shapes_and_dtypes():
     )
     assert message_of(TypeError, lambda: padding_mask(np.array([1.0]), 3)) == (
         "padding_mask: lengths has dtype float64, but it must be whole numbers."
+    )
+
+
+@pytest.mark.parametrize("array", BOTH)
+def test_segments_by_hand(array):
+    """Two segments and padding: blocks on the diagonal, and nothing for padding, not even padding itself."""
+    mask = segment_mask(array([[3, 3, 5, 0]]))
+    assert type(mask) is type(array([1]))
+    assert mask.tolist() == [
+        [[True, True, False, False], [True, True, False, False], [False, False, True, False], [False] * 4]
+    ]
+
+
+@pytest.mark.parametrize("array", BOTH)
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8])
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_segments_of_every_kind(array, dtype, n):
+    """Query i sees key j exactly if both carry the same id and it is not 0, also where equal ids stand apart."""
+    ids = np.random.default_rng(n).integers(0, 4, (5, n))
+    mask = segment_mask(array(ids.astype(dtype)))
+    assert tuple(mask.shape) == (5, n, n)
+    assert mask.tolist() == [[[bool(i == j and i != 0) for j in row] for i in row] for row in ids]
+
+
+@pytest.mark.parametrize("array", BOTH)
+def test_segment_limit_cases(array):
+    """No rows, rows of no positions, nothing but padding, and one segment, which sees all of itself."""
+    assert tuple(segment_mask(array(np.zeros((0, 3), dtype=np.int64))).shape) == (0, 3, 3)
+    assert tuple(segment_mask(array(np.zeros((2, 0), dtype=np.int64))).shape) == (2, 0, 0)
+    assert not segment_mask(array([[0, 0]])).any()
+    assert segment_mask(array([[2**40, 2**40]])).all()
+    assert segment_mask(array([[2**53, 2**53 + 1]])).tolist() == [[[True, False], [False, True]]]  # floats would tie
+
+
+def test_one_segment_and_padding_is_a_padding_mask_on_both_axes():
+    """With ids 1 for real tokens the mask is the padding mask, cut off for the padded queries too."""
+    keys = padding_mask(torch.tensor([1, 3, 0]), 3)
+    assert torch.equal(segment_mask(keys[:, 0].long()), keys & keys.mT)
+
+
+def test_segments_refuse_other_shapes_dtypes_and_ids():
+    """Ids are a batch of rows of whole numbers from 0."""
+    assert message_of(ValueError, lambda: segment_mask(np.array([1, 2]))) == (
+        "segment_mask: ids has shape (2,), but it must be (B, n); B is the number of sequences in a batch, "
+        "n is the number of queries, or of source positions in a recurrent model."
+    )
+    assert message_of(TypeError, lambda: segment_mask(torch.zeros(1, 2))) == (
+        "segment_mask: ids has dtype torch.float32, but it must be whole numbers."
+    )
+    assert message_of(ValueError, lambda: segment_mask(torch.tensor([[1, 0], [-2, 1]]))) == (
+        "segment_mask: ids has an entry -2, but every id must be 0 or more; "
+        "0 is padding, and segments are numbered from 1."
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.checking.compare import FLOOR, Tolerance, compare, compare_leaf, expect
+from autograder.checking.compare import FLOOR, Tolerance, compare, compare_leaf, describe, expect, imitate
 from autograder.checking.probe import Observation, Opaque, Request
 
 NAN, INF = float("nan"), float("inf")
@@ -116,3 +116,48 @@ def test_the_gradient_of_an_input_of_zeros_is_compared():
     request = Request((torch.zeros(3, dtype=torch.float64),), cotangents=(torch.ones(3, dtype=torch.float64),))
     (tolerance,) = expect(lambda x: 2 * x + 1, request).gradient_tolerances
     assert tolerance.full < 1e-6
+
+
+def test_a_result_without_digits_is_expected_in_the_dtype_of_the_inputs():
+    """float32(0.1) is not above 0.1 in float32, though it is in float64: a truth or a place is that of the inputs' dtype."""
+
+    def above(x):
+        return bool(x[0] > 0.1)
+
+    def first_above(x):
+        return 0 if x[0] > 0.1 else None
+
+    for function, want in ((above, False), (first_above, None)):
+        assert expect(function, Request((torch.tensor([0.1]),))).value == want
+    assert expect(above, Request((torch.tensor([0.1], dtype=torch.float32).double(),))).value is True
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float32])
+def test_numbers_instead_of_booleans_are_looked_at_before_their_dtype(dtype):
+    """Ones and zeros that are wrong are wrong in value; those that are right are only of the wrong dtype."""
+    want = torch.tensor([True, False])
+    assert compare_leaf(want.to(dtype), want, Tolerance(0.0), "The output").kind == "dtype"
+    assert compare_leaf((~want).to(dtype), want, Tolerance(0.0), "The output").kind == "value"
+
+
+def test_wrong_booleans_read_like_booleans():
+    """True and False, not 1 and 0."""
+    found = compare_leaf(torch.tensor([True, True]), torch.tensor([True, False]), Tolerance(0.0), "The output")
+    assert found.sentence == "The output holds True at [1], where False is right."
+
+
+def test_a_mistake_is_imitated_with_the_slack_of_the_scores():
+    """What a right answer may lose by a log-sum-exp of large scores, a mistake may lose too."""
+    asked = Request((torch.tensor([300.0, 0.0]),))
+    strict, loose = (
+        imitate(lambda s: s.softmax(-1), asked, scores).value_tolerances[0] for scores in (None, lambda s: s)
+    )
+    assert loose.floor > strict.floor
+
+
+def test_whole_numbers_in_a_tuple_are_shown():
+    """A place is worth more than its type."""
+    assert describe((0, 2)) == "a tuple of 2 (0, 2)"
+    assert describe((0, 1.5)) == "a tuple of 2 (0, a float)"
+    assert describe(((0, 1), (1, 2))) == "a tuple of 2"
+    assert describe((1, 2, 3, 4, 5)) == "a tuple of 5"

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from autograder.checking.compare import converted
 from autograder.checking.diagnose import report
 from autograder.checking.draw import Draw
 from autograder.checking.engine import REMEMBERED, Local
 from autograder.checking.engine import examine as trials_of
-from autograder.checking.probe import Opaque
+from autograder.checking.probe import Opaque, Request
 from autograder.checking.report import Report, State
 from autograder.checking.task import Task, load
 
@@ -241,6 +242,24 @@ def test_a_share_of_the_points_survives_when_only_that_special_input_fails():
     assert examine(lambda x, w: x.sum(-1), task).credit == 0
 
 
+def test_an_empty_input_is_not_called_zero():
+    """A special input without entries is named as empty, since "all zero" would send the learner astray."""
+    task = new_task()
+
+    @task.special("nothing to weigh", share=0.25)
+    def _(draw: Draw):
+        return draw.array(3, 0), draw.array(0)
+
+    found = examine(lambda x, w: x @ w + (len(w) == 0), task)
+    assert found.mistake == "is right except when x is empty"
+
+
+def test_float64_numbers_beyond_float32_raise_no_warning():
+    """Whether a wrong result would be right in float32 is asked of any input: the largest numbers become infinite."""
+    (value,) = converted(Request((np.array([1e300, 1.0]),)), "float32").inputs
+    assert value.tolist() == [np.inf, 1.0]
+
+
 def test_an_examination_leaves_the_callers_random_state_alone():
     """A check in a notebook must not change what the learner's next cell draws."""
     random.seed(1)
@@ -347,3 +366,22 @@ def test_the_name_in_an_error_is_a_whole_word():
     task.reference = answer("W is missing")
     assert examine(answer("the argument W is missing"), task).state is State.RIGHT
     assert examine(answer("Wrong call"), task).state is State.WRONG
+
+
+@pytest.mark.parametrize("message", ["", "sizes do not fit", "no"])
+def test_any_message_will_do_where_no_name_is_asked_for(message):
+    """An error that must name nothing is right with every message, and still has to be raised."""
+    task = new_task()
+
+    @task.error("w is missing", ValueError, naming="")
+    def _(draw):
+        return torch.ones(1, 1), None
+
+    def raising(x, w):
+        if w is None:
+            raise ValueError(message)
+        return x @ w
+
+    task.reference = raising
+    assert examine(raising, task).state is State.RIGHT
+    assert examine(lambda x, w: x if w is None else x @ w, task).state is State.WRONG

@@ -245,6 +245,27 @@ def test_an_error_that_is_missing_and_a_cost_that_is_too_high_have_names():
     assert "Too large." in wasteful.sentences
 
 
+def test_costs_that_are_too_high_for_another_reason_have_another_name():
+    """Two mistakes give the right values; which one it is, the words before the limit's colon tell. Each limit is tried."""
+    task = new_task()
+
+    def wasteful(times):
+        return lambda *given: table(*given) + np.zeros((times, *table(*given).shape), given[0].dtype)[0]
+
+    def limit(inputs, cost):
+        if cost.largest > 13e6:
+            return f"It is very large: {cost.largest} bytes."
+        return f"It is large: {cost.largest} bytes." if cost.largest > 3e6 else None
+
+    task.misconception("makes very large arrays", "Why?")(wasteful(16))
+    task.misconception("makes large arrays", "Why?")(wasteful(8))
+    task.cost(lambda draw: (draw.array(5), draw.array(5)))(limit)
+    task.cost(lambda draw: (draw.array(500), draw.array(500)))(limit)
+    assert mistake_of(wasteful(8), task) == "makes large arrays"
+    assert mistake_of(wasteful(18), task) == "makes very large arrays"
+    assert report(task, Local(table)).state is State.RIGHT
+
+
 def test_a_property_may_call_the_answer_and_survives_what_it_does():
     """A crash or a useless result on another input is the learner's, not the grader's."""
     task = new_task()
@@ -264,6 +285,19 @@ def test_a_property_may_call_the_answer_and_survives_what_it_does():
 
         found = [t.finding for t in examine(task, Local(answer)) if t.finding]
         assert any(words in f.sentence for f in found), found[:3]
+
+
+def test_a_property_that_cannot_compare_a_result_is_broken():
+    """torch raises RuntimeError where two dtypes meet; a report must come all the same."""
+    task = new_task()
+
+    @task.property("two calls can be compared")
+    def _(_call, _inputs, _output):
+        raise RuntimeError("Float did not match Double")
+
+    found = [t.finding for t in examine(task, Local(table)) if t.finding]
+    assert found
+    assert all("is of no use (Float did not match Double)" in f.sentence for f in found)
 
 
 LAST = 90  # so many calls are made before properties are tried
@@ -344,25 +378,22 @@ def test_zeros_are_not_an_earlier_result():
     assert report(task, answer).mistake != "returns the result of an earlier call"
 
 
-def test_view_on_scattered_memory_is_named_and_the_example_says_so():
-    """What is copied out of a report lies in memory row by row, and would work."""
-    task = Task(
-        "demo.flat", lambda x: x.reshape(-1), "torch", hints=("a", "b", "c"), lecture="06_scaling#softmax", function="f"
+def test_a_broken_property_is_not_an_earlier_result():
+    """Where a value is near enough and only a property fails, the result equals itself; that is no cache."""
+    task = Task("demo.same", np.copy, "np", hints=("a", "b", "c"), lecture="06_scaling#softmax", arguments=("x",))
+    task.inputs(lambda draw: (draw.array("n"),))
+    task.property("it holds no rounding error")(
+        lambda _call, inputs, output: None if (output == inputs[0]).all() else "it does."
     )
-    task.inputs(lambda draw: (draw.array("n", "m"),))
-    found = report(task, Local(lambda x: x.view(-1)))
-    assert found.mistake == "uses view on a tensor that does not lie in memory row by row"
-    assert "not contiguous in memory" in found.text()
+    answer = Local(lambda x: x * np.asarray(1 + 1e-11, x.dtype))
+    assert {t.finding.kind for t in examine(task, answer) if t.finding} == {"property"}
+    assert report(task, answer).mistake != "returns the result of an earlier call"
 
 
-def test_single_precision_is_named_where_the_inputs_are_whole_numbers():
-    """A rate of counts in float32: six equal digits are not enough, so the report shows the others."""
-    task = Task(
-        "demo.rate", lambda a, n: a / n, "py", hints=("a", "b", "c"), lecture="06_scaling#softmax", function="r"
-    )
-    task.inputs(lambda draw: (int(draw.rng.integers(1, 9)), draw.size("n", 1, 30)))
-    found = report(task, Local(lambda a, n: float(np.float32(a) / np.float32(n))))
-    assert found.mistake == "loses precision: its float64 results are only as good as float32"
-    assert found.example is not None
-    assert float(found.example.got) == pytest.approx(float(found.example.expected), rel=1e-6)
-    assert found.example.got != found.example.expected
+def test_an_empty_result_is_not_an_earlier_result():
+    """A result without any entry is wrong in shape; it says nothing of a cache, and the report survives it."""
+    task = Task("demo.same", np.copy, "np", hints=("a", "b", "c"), lecture="06_scaling#softmax", arguments=("x",))
+    task.inputs(lambda draw: (draw.array("n"),))
+    found = report(task, Local(lambda x: x.copy() if x.sum() > 0 else x[:0]))
+    assert found.state is State.WRONG
+    assert found.mistake != "returns the result of an earlier call"

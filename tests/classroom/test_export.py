@@ -138,7 +138,7 @@ def test_a_teacher_is_told_what_is_not_final(graded):
     ("formats", "slug", "sentence"),
     [
         (["csv", "excel"], "", "There is no export format 'excel'. There are csv, canvas, moodle, junit, gradescope."),
-        (["csv"], "07_masks", "There is no topic '07_masks'."),
+        (["csv"], "99_nothing", "There is no topic '99_nothing'."),
     ],
 )
 def test_a_wrong_format_or_slug_is_a_sentence_and_nothing_is_written(graded, formats, slug, sentence):

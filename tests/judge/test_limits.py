@@ -1,5 +1,6 @@
 """Every limit is an error where it happens, or ends the player with the reason; the judge goes on."""
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -41,12 +42,15 @@ def test_new_processes_are_refused_unless_the_course_allows_them(sandbox):
 
 def test_a_child_process_does_not_outlive_the_player(sandbox):
     """Where processes are allowed, killing the player kills all that it started."""
+    command = ["sleep", f"4321.{os.getpid()}"]  # no other process of this machine has the same
+
+    def running():
+        return [p for p in Path("/proc").iterdir() if p.name.isdigit() and _command(p) == command]
+
     with Player(sandbox, replace(SHORT, processes=4)) as player:
-        errors = player.load([("bg", "import subprocess\nsubprocess.Popen(['sleep', '4321'], start_new_session=True)")])
-        assert errors == {}
-    time.sleep(0.3)
-    running = [p for p in Path("/proc").iterdir() if p.name.isdigit() and b"4321" in _command(p)]
-    assert running == []
+        assert player.load([("bg", f"import subprocess\nsubprocess.Popen({command}, start_new_session=True)")]) == {}
+        assert _soon(lambda: len(running()) == 1)
+    assert _soon(lambda: running() == [])
 
 
 @pytest.mark.parametrize(
@@ -97,8 +101,16 @@ def test_a_flood_of_output_is_not_kept(player):
     assert player.observe("f", Request((1,))).printed
 
 
-def _command(process: Path) -> bytes:
+def _soon(holds, seconds: float = 5.0) -> bool:
+    """Wait for it: a process shows its command line a moment after it starts, and is gone a moment after it ends."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    return holds()
+
+
+def _command(process: Path) -> list[str]:
     try:
-        return (process / "cmdline").read_bytes()
+        return (process / "cmdline").read_text(errors="replace").split("\0")[:-1]
     except OSError:
-        return b""
+        return []

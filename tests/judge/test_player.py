@@ -1,5 +1,6 @@
 """What a player can see and do, and what the judge makes of it when it misbehaves. Every test goes looking from inside."""
 
+import math
 import os
 import platform
 import subprocess
@@ -16,6 +17,7 @@ from autograder.judge.sandbox import site_folders
 
 pytestmark = pytest.mark.sandbox
 PROJECT = Path(__file__).parents[2]
+RUN = "attn_core.lab.simulator.attention:run_attention"
 SHORT = Limits(call_seconds=2.0, load_seconds=30.0)
 
 
@@ -49,6 +51,32 @@ def test_a_failing_cell_names_its_line_and_the_next_cell_runs(player):
     assert errors["a"] == "ZeroDivisionError: division by zero in line 2: y = x / 0"
     assert errors["c"].startswith("SyntaxError: invalid syntax in line 1: def g(:")
     assert player.has("f")
+
+
+KERNEL = """
+import math
+def attention_kernel(thread, q, k, v, out, lse, tile):
+    k_tile = thread.shared((tile, q.shape[1]))
+    k_tile[0] = k[0]
+    yield
+    out[thread.position] = v[0]
+    lse[thread.position] = q[thread.position] @ k_tile[0] / math.sqrt(q.shape[1])
+"""
+
+
+def test_a_kernel_runs_in_the_simulator_that_the_player_has(player):
+    """The request says what calls it; a fault names the learner's own line."""
+    assert player.load([("kernel", KERNEL)]) == {}
+    asked = Request((np.eye(2), np.eye(2)[:1], np.ones((1, 3)), 1, 1, "first-in"), through=RUN)
+    out, lse, traffic = player.observe("attention_kernel", asked).value
+    np.testing.assert_array_equal(out, np.ones((2, 3)))
+    np.testing.assert_array_equal(lse, [1 / math.sqrt(2), 0.0])
+    assert traffic == "elements read: q 4, k 4, v 6; written: out 6, lse 2"
+    crash = player.observe("attention_kernel", Request((*asked.inputs[:3], 2, 1, 0), through=RUN)).crash
+    assert crash.kinds[0] == "KernelFault"
+    assert crash.message.startswith("two writers: threads ")
+    assert "(line 5 of attention_kernel, `k_tile[0] = k[0]`)" in crash.message
+    assert (crash.line, crash.number) == ("", 0)
 
 
 def test_what_is_printed_does_not_disturb_the_wire(player):

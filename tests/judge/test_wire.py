@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.checking.cost import Cost
+from autograder.checking.cost import ARRAYS, SHAPES, Cost, Made
 from autograder.checking.probe import Crash, Observation, Opaque, Request
 from autograder.judge import wire
 
@@ -76,7 +76,13 @@ def test_nested_python_values_arrive_unchanged():
 def test_observation_survives_the_wire():
     """Both directions of the two messages are inverse to each other."""
     seen = Observation(
-        (1.0, np.ones(2)), (None,), (0,), True, False, Cost(3, 4, {"mm": 1}), Crash(("ValueError",), "no", "x = 1", 7)
+        (1.0, np.ones(2)),
+        (None,),
+        (0,),
+        True,
+        False,
+        Cost(3, 4, {"mm": 1}, (Made((2, 0), 5, 1),), (80, 24)),
+        Crash(("ValueError",), "no", "x = 1", 7),
     )
     got = wire.observation_from(through(wire.observation_message(seen)), inputs=1)
     assert (got.gradients, got.changed, got.drew_random, got.cost, got.crash) == (
@@ -88,6 +94,15 @@ def test_observation_survives_the_wire():
     )
     asked = wire.request_from(through(wire.request_message(Request((1, 2.0), strided=True, seed=3))))
     assert asked == Request((1, 2.0), (), True, 3)
+    asked = Request((1,), through="attn_core.lab.simulator.attention:run_attention")
+    assert wire.request_from(through(wire.request_message(asked))) == asked
+
+
+def test_the_largest_cost_that_is_kept_survives_the_wire():
+    """An answer that makes more shapes than a tuple of its own may have entries is no liar."""
+    cost = Cost(3, 4, {}, tuple(Made((i,), 1, 1) for i in range(SHAPES)), tuple(range(ARRAYS)))
+    got = wire.observation_from(through(wire.observation_message(Observation(1.0, cost=cost))), inputs=1)
+    assert got.cost == cost
 
 
 def frame(text: bytes, data: bytes = b"", sizes: tuple[int, int] | None = None) -> bytes:

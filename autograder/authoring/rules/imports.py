@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "autograder.judge.player": ("autograder.checking.cost", "autograder.checking.probe", "autograder.judge.wire"),
     "autograder.judge": ("attn_core", CHECKING, "autograder.tasks", CURRICULUM),
     "autograder.classroom": ("attn_core", CHECKING, "autograder.tasks", "autograder.judge", CURRICULUM),
-    "autograder.authoring": ("attn_core.lab", CHECKING, "autograder.classroom", CURRICULUM),
+    "autograder.authoring": ("attn_core", CHECKING, "autograder.classroom", CURRICULUM),
     "autograder.hints": (CHECKING, CURRICULUM),
     "autograder.notebook": (CHECKING, "autograder.hints", CURRICULUM),
     "autograder.terminal": (CHECKING, "autograder.judge", "autograder.classroom", "autograder.notebook", CURRICULUM),

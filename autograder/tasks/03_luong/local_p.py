@@ -190,13 +190,10 @@ def _batch_maximum(scores: Array, mask: Array, bell: Array) -> Array:
 
 _MISTAKES: dict[tuple[str, str], Callable[..., Any]] = {
     (
-        "normalises again after the Gaussian",
-        "Does the formula say anything after the product with the Gaussian? What would the sum of the weights tell?",
+        # the two are one function: softmax(e + log g) is softmax(e) · g over its sum
+        "normalises again after the Gaussian, or has the Gaussian inside the softmax",
+        "Does the formula say anything after the product with the Gaussian? What is the sum of its weights?",
     ): _built(weigh=_renormalised),
-    (
-        "adds the Gaussian's exponent to the scores before the softmax",
-        "Does the Gaussian multiply the scores' exponentials, or the finished weights? What is their sum in either case?",
-    ): _built(weigh=lambda e, mask, bell: _soft(e + bell.where(mask, torch.ones_like(bell)).log(), mask)),
     (
         "multiplies the scores by the Gaussian instead of the weights",
         "Which comes first, the softmax or the Gaussian? What happens to a negative score?",

@@ -133,7 +133,7 @@ def local(position=place, window=seen, weigh=lambda a, g: a * g, curve=bell, sof
     return answer
 
 
-sums_to_one_again = wrong("normalises again after the Gaussian")(
+sums_to_one_again = wrong("normalises again after the Gaussian, or has the Gaussian inside the softmax")(
     local(weigh=lambda a, g: F.normalize(a * g, p=1.0, dim=1, eps=1e-30))
 )
 sigma_is_d = wrong("takes σ = D instead of D/2")(local(curve=lambda p, D, n: bell(p, 2 * D, n)))
@@ -268,7 +268,7 @@ def counted_from_one(h, H, W_p, v_p, D, lengths):
     return read(weights, H), weights, p
 
 
-@wrong("adds the Gaussian's exponent to the scores before the softmax")
+@wrong("normalises again after the Gaussian, or has the Gaussian inside the softmax")
 def inside_the_softmax(h, H, W_p, v_p, D, lengths):
     p, n = place(h, W_p, v_p, lengths), H.shape[1]
     scores = (H @ h[..., None])[..., 0] - 2 * (steps(p, n) / D) ** 2

@@ -201,7 +201,7 @@ ATTACKS = (
     altered(
         "W33",
         "Claims that the cost was nothing",
-        "m['cost'] = (-1, -1, {'mm': -5})",
+        "m['cost'] = (-1, -1, {'mm': -5}, (), ())",
         layer=JUDGE,
         earns=5.0,
         says="softmax: wrong",

@@ -1,0 +1,1 @@
+"""The CUDA kernels of the flash ladder: sources, their compiler, and their launch. Importing this package loads nothing."""
