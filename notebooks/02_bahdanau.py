@@ -1101,7 +1101,7 @@ except ValueError as error:
 # %% [markdown]
 # ## Check yourself
 #
-# Mark each row from 1 (cannot) over 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come
+# Mark each row from 1 (cannot), 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come
 # back to what is below in three days.
 #
 # | I can | 1–5 | if below 4 |

@@ -9,7 +9,7 @@
 # **Objectives.** When you are through, you can
 # 1. explain query, key and value with one analogy, say where it breaks, and write the algebra with every shape;
 # 2. write self-attention token by token and as three matrix products, and show that they agree;
-# 3. say exactly what breaks when two of the three projections are one, and what does *not* break;
+# 3. say exactly what breaks when two of the three projections are the same, and what does *not* break;
 # 4. prove which outputs attention can never produce, and count what it costs against a dense layer.
 
 # %% [markdown]
@@ -44,11 +44,11 @@ SEEDS = (0, 1, 2)
 # %% [markdown]
 # ## A dictionary that answers with a mixture
 #
-# **What does a dictionary do when the key is nearly right?** It fails. Here is a real one: for 258 territories, which percentage of the
-# people speaks English and French (estimates of Unicode's CLDR). Ask it with a typing error, and it raises `KeyError`.
+# **What does a dictionary do when the key is nearly right?** It fails. Here is a real one: for 258 territories, what percentage of the
+# people speaks English, and what percentage French (estimates of Unicode's CLDR). Ask it with a typing error, and it raises `KeyError`.
 #
-# To be forgiving, it has to *compare* instead of testing for equality. Let every name be a vector: one feature for each pair of neighbouring
-# letters, of length 1. The dot product of two names is then 1 if they have the same pairs, and 0 if they share none.
+# To be forgiving, it has to *compare* instead of testing for equality. Let every name be a vector of length 1, with one feature for each pair of neighbouring
+# letters. The dot product of two names is then 1 if they have the same pairs, and 0 if they share none.
 
 # %%
 table = spoken(["en", "fr"])  # name -> (percent English, percent French)
@@ -69,7 +69,7 @@ print("shapes: query", query.shape, "keys", keys.shape, "values", values.shape)
 # Two candidates are close: *Nigeria* and *Niger*. A soft dictionary does not choose. It turns the scores into shares and returns the values mixed in
 # these shares, **every** entry included:
 #
-# $$\text{out}=\sum_j a_j v_j,\qquad a=\operatorname{softmax}(q\cdot k_j/\tau).$$
+# $$\text{out}=\sum_j a_j v_j,\qquad a_j=\operatorname{softmax}_j(q\cdot k_j/\tau).$$
 #
 # The **query** is what you ask with, the **key** is what an entry is found by, the **value** is what it hands over. The temperature $\tau$
 # says how picky you are.
@@ -117,7 +117,7 @@ show(
 )
 
 # %% [markdown]
-# With a running kernel, turn the temperature yourself. At which one does *Niger* count more than a tenth of *Nigeria*? (The gap of the scores is 0.030,
+# With a running kernel, turn the temperature yourself. From which one on does *Niger* get more than a tenth of *Nigeria*'s weight? (The gap of the scores is 0.030,
 # and the ratio of two weights is $e^{-\text{gap}/\tau}$: it passes a tenth at $\tau=0.030/\ln10=0.013$.)
 
 
@@ -153,7 +153,7 @@ slider(
 # same tokens, by learned matrices. Nothing tells a query what it "means"; training only rewards what helps later. Also, a dictionary may say "not found".
 # Softmax cannot: the weights sum to one even if nothing fits.
 #
-# **Pitfall: subtract first, divide last.** At $\tau=10^{-30}$ a score of $4\cdot10^8$ becomes infinite in float32, and $\infty-\infty$ is no number. Subtract the
+# **Pitfall: subtract first, divide last.** At $\tau=10^{-30}$ a score of $4\cdot10^8$ becomes infinite in float32, and $\infty-\infty$ is not a number. Subtract the
 # row's maximum *first*. The assignment checks it.
 
 # %%
@@ -214,7 +214,7 @@ claim("C139", abs(other_weights - weights).max(), at_least=0.1, what="change of 
 # - There are as many queries as asking positions ($n$), and as many keys as values ($m$). $d_q=d_k$ because they meet in a dot product; $d_v$ is free.
 # - Hard look-up is the limit $\tau\to0$ of $\operatorname{softmax}(s/\tau)$: above, all 258 names read their own entry exactly at $\tau=10^{-30}$, and ties share.
 # - The separation pays because *what one is found by* and *what one says* differ: a determiner is found as a determiner, and may report the gender of its noun.
-# - Where it breaks: keys are learned, not written; there is no "not found", as the weights sum to one; the weights come from keys only (C139).
+# - Where it breaks: keys are learned, not written; there is no "not found", as the weights sum to one; the weights come from queries and keys, never from values (C139).
 # - The names: key-value memory networks (Miller et al. 2016), popular since Vaswani et al. 2017.
 # </details>
 # <details><summary>How it is scored</summary>
@@ -237,7 +237,7 @@ claim("C139", abs(other_weights - weights).max(), at_least=0.1, what="change of 
 # $$\text{out}_i=\sum_{j=1}^{n}\operatorname{softmax}_j\!\Big(\frac{q_i\cdot k_j}{\sqrt{d_k}}\Big)\,v_j\qquad(j=i\text{ included}).$$
 #
 # Tokens are rows, so a projection is `x @ W`. The loop below says this literally. The matrix form says it for all tokens at once, as
-# $\operatorname{softmax}(QK^\top/\sqrt{d_k})\,V$. No token waits for another, unlike in a recurrent network: the number of steps in a row does not grow with $n$.
+# $\operatorname{softmax}(QK^\top/\sqrt{d_k})\,V$. No token waits for another, unlike in a recurrent network: the number of sequential steps does not grow with $n$.
 
 
 # %%
@@ -377,7 +377,7 @@ claim(
 # Self-attention lets a sequence read itself: the same X makes queries, keys and values by three learned matrices. Token i scores its query against the key of
 # every token, itself included, divides by the root of d_k, takes softmax over these n scores, and returns the weighted sum of the n values. In matrices:
 # Q, K, V are X times W_Q, W_K, W_V; the output is softmax of Q K transposed over root d_k, row by row, times V. Scores are n by n. The loop
-# and the matrix form are the same numbers, but the matrix form computes all tokens at once, so there are no sequential steps as in an RNN. It costs order n squared
+# and the matrix form give the same numbers, but the matrix form computes all tokens at once, so there are no sequential steps as in an RNN. It costs order n squared
 # d, plus the projections n d squared. It does not know the order of the tokens: shuffle them and the outputs are shuffled alike.
 # </details>
 # <details><summary>Full answer</summary>
@@ -393,8 +393,8 @@ claim(
 # - `transpose(-1, -2)` works for any number of batch axes; `.T` does not. The scale uses $d_k$, the size of a query, not $d$ and not $d_v$.
 # - Cost: projections $nd(2d_k+d_v)$, scores and mixture $n^2(d_k+d_v)$ multiply-adds; $n^2$ weights are kept for the backward pass. Sequential depth $O(1)$, path length between
 #   any two tokens 1.
-# - Order-blind: $f(PX)=Pf(X)$ for a permutation $P$, since $P$ cancels inside the softmax rows. Positions must be added.
-# - Also called intra-attention; it is older than the Transformer (Cheng et al. 2016, Parikh et al. 2016, Lin et al. 2017). New in 2017 was to use *nothing else*.
+# - Order-blind: $f(PX)=Pf(X)$ for a permutation $P$: the weights become $PAP^\top$, the values $PV$, and $P^\top P=I$. Positions must be added.
+# - Also called intra-attention; it is older than the Transformer (Cheng et al. 2016, Parikh et al. 2016, Lin et al. 2017). New in 2017 was to do without recurrence and convolution.
 # </details>
 # <details><summary>How it is scored</summary>
 #
@@ -492,9 +492,9 @@ show(
 )
 
 # %% [markdown] claims="C070, C056"
-# **C070 · true.** *“Sharing $W_Q$ and $W_K$ forces 'what I seek' to be 'what I advertise'.”* The scores are symmetric, and at $d_k=64$ all of 500 random tokens find themselves first, against about
+# **C070 · true.** *“Sharing $W_Q$ and $W_K$ forces 'what I seek' to be 'what I advertise'.”* The scores are symmetric, and at $d_k=64$ all of 500 random tokens find themselves first, against at most
 # one in 500 with separate projections. At $d_k=4$ it is a tendency, not a rule (first column above). The *weights* are not symmetric: each row is divided by its own sum. And it is
-# a handicap, no death sentence: Reformer (Kitaev et al. 2020) ties queries and keys, hides each token from itself unless it sees no other, and reports no loss.
+# a handicap, not a death sentence: Reformer (Kitaev et al. 2020) ties queries and keys, hides each token from itself unless it sees no other, and reports no loss of quality.
 #
 # **C056 · true.** *“Comparing raw vectors means a fixed similarity.”* Also a symmetric, self-dominated one: $E[x\cdot x]=d$ against $E[x\cdot y]=0$. Nothing about it can be learned.
 
@@ -628,7 +628,7 @@ show(
 #
 # **K = V is another matter.** With 16 features it works: the key has room for the player, to be found by, *and* for the mark, to be read; queries just ignore the mark. With 2 features
 # it fails, while a separate value of size 2 is enough. What you match on must then be what you pass, and there is no room for both. (Some models share keys and values to
-# save cache. It costs room, not possibility.)
+# save cache. What it costs is room.)
 
 # %% [markdown] question="Q021" kind="explain" minutes=6
 # ### Why three different projections? What breaks if Q = K, if K = V, or if raw X is used?
@@ -647,7 +647,7 @@ show(
 # the self-score is a squared norm, which dominates. At size 64, all of 500 random tokens find themselves first, against one in 500 with separate matrices. A directed relation such as
 # “who comes after me” in a circle cannot be expressed: around the circle the inequalities contradict each other. With K equal to V, what you match on is what you pass; that works if there is room for
 # both and fails if not. Raw X is worst: a fixed similarity, symmetric, self-dominated, nothing to learn. With separate matrices the score is a bilinear form of rank d_k, asymmetric
-# if needed. Nuance: Reformer shares Q and K, hiding the self-match, without loss; sharing K and V exists too.
+# if needed. Nuance: Reformer shares Q and K, hiding the self-match, without loss of quality; sharing K and V exists too.
 # </details>
 # <details><summary>Full answer</summary>
 #
@@ -659,7 +659,7 @@ show(
 # - **K = V**: matching and content share $d_k$ features. With 16 it learned the task, with 2 it did not, where a separate value of size 2 did.
 # - **raw X**: $M=I$: no learned metric, $E[x\cdot x]=d$ against 0, near chance in the task.
 # - **Sentence**: in "the keys to the cabinet *are*", the verb asks "plural noun, head of the subject?" and advertises "verb". The noun advertises its number, and may ask for its determiner.
-# - **Nuance**: Reformer ties Q and K, hides the self-match and reports no loss; it does not need directed cycles of content alone, and positions break the symmetry of roles.
+# - **Nuance**: Reformer ties Q and K, hides the self-match and reports no loss of quality; under a causal mask each pair meets in one direction only, so no cycle arises.
 # </details>
 # <details><summary>How it is scored</summary>
 #
@@ -680,7 +680,7 @@ show(
 #
 # $$u\cdot\text{out}=\sum_ja_j\,(u\cdot v_j)\;\le\;\max_j u\cdot v_j .$$
 #
-# It can average, and it can select. It cannot add (the sum of 1 and 2 is outside), cannot amplify, cannot take a difference. What comes behind can: $W_O$ stretches and turns, the
+# It can average, and it can select. It cannot add (the sum of 1 and 2 is outside), cannot amplify, cannot take a difference. What comes after it can: $W_O$ stretches and turns, the
 # residual connection adds, the feed-forward layer bends.
 
 # %%
@@ -721,7 +721,7 @@ for _ in range(400):
     optimizer.step()
 reached = (torch.softmax(scores, 0) @ hull).detach().numpy()
 print(
-    f"best that 400 steps of training find: {reached}, {distance.item():.2f} away; distance of the hull {np.linalg.norm(corners[2] - wanted):.2f}"
+    f"best that 400 steps of training find: {reached}, {distance.item():.2f} away; distance to the hull {np.linalg.norm(corners[2] - wanted):.2f}"
 )
 
 # %%
@@ -785,8 +785,8 @@ claim("C050", weights[2], [1 / 3, 1 / 3, 1 / 3, 0, 0, 0], 1e-9, what="weights of
 # <details><summary>Full answer</summary>
 #
 # $a_{ij}=e^{s_{ij}}/\sum_{l\in S_i}e^{s_{il}}$ over the visible set $S_i$: positive, sum one. For every $u$:
-# $u\cdot\text{out}_i=\sum_{j\in S_i}a_{ij}\,u\cdot v_j\le\max_{j\in S_i}u\cdot v_j$, so $\text{out}_i\in\operatorname{conv}\{v_j:j\in S_i\}$. In exact arithmetic it never sits on a corner, as no weight is 0; saturation comes close.
-# - **Plain mean**: $s_{ij}=c$ for all $j\in S_i$ gives $a_{ij}=1/|S_i|$. The converse holds too: equal weights mean equal scores, since $a_{ij}/a_{il}=e^{s_{ij}-s_{il}}$. (The *mean itself* may come from other weights, if the values are dependent.)
+# $u\cdot\text{out}_i=\sum_{j\in S_i}a_{ij}\,u\cdot v_j\le\max_{j\in S_i}u\cdot v_j$, so $\text{out}_i\in\operatorname{conv}\{v_j:j\in S_i\}$. In exact arithmetic it never sits on a corner (unless all visible values are equal), as no weight is 0; saturation comes close.
+# - **Plain mean**: $s_{ij}=c$ for all $j\in S_i$ gives $a_{ij}=1/|S_i|$. The converse holds too: equal weights mean equal scores, since $a_{ij}/a_{il}=e^{s_{ij}-s_{il}}$. (The *mean itself* may come from other weights, if the values are affinely dependent.)
 # - **Ways there**: $W_Q=0$ or $W_K=0$; $\tau\to\infty$; all keys equal.
 # - **Causal**: row $i$ is $\frac1i\sum_{j\le i}v_j$, measured above to 1e-12.
 # - **Outside the hull**: from the values 1 and 2 never 3. 18,000 random look-ups stayed inside, and training towards a point outside stopped at the nearest point of the hull.
@@ -806,10 +806,10 @@ claim("C050", weights[2], [1 / 3, 1 / 3, 1 / 3, 0, 0, 0], 1e-9, what="weights of
 # %% [markdown]
 # ## Attention against a dense layer
 #
-# **Why not simply connect everything with everything?** A dense layer over the whole sequence takes $n\cdot d$ numbers to $n\cdot d$ numbers. It has $(nd)^2$ weights, one for each *pair of places*. They
+# **Why not simply connect everything with everything?** A dense layer over the whole sequence takes $n\cdot d$ numbers to $n\cdot d$ numbers. It has $(nd)^2$ weights, $d^2$ for each *pair of places*. They
 # are fixed after training, and so is $n$. Attention has $4d^2$ parameters ($W_Q,W_K,W_V$ and the output projection $W_O$), whatever $n$ is. Its $n^2$ weights are *computed* from the content, anew for each sequence.
 #
-# In between lies the token-mixing layer of MLP-Mixer: $n^2$ learned, static weights, the same for each feature.
+# In between lies token mixing, as in MLP-Mixer. As one linear layer it has $n^2$ learned, static weights, the same for each feature.
 
 
 # %%
@@ -895,10 +895,10 @@ claim("C060", (after[:, [1, 0]] - before[:, [0, 1]]).abs().max(), at_least=0.1, 
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# A dense layer over the flattened sequence has n d squared, all squared, weights: 1.5 times ten to the eleven for 512 tokens of width 768. They are fixed after training, tied to places, and to one n. Attention has 4 d squared parameters,
+# A dense layer over the flattened sequence has n times d, squared, weights: 1.5 times ten to the eleventh for 512 tokens of width 768. They are fixed after training, tied to places, and to one n. Attention has 4 d squared parameters,
 # 2.4 million, for any n, because one rule serves all pairs: the strength of a connection is computed from the content of the two tokens. So the mixing matrix is different for every input. It generalises over places, runs on other
-# lengths, and is equivariant: swap two tokens and the outputs swap. It is not cheaper in pairs: it still computes n squared scores. A token-mixing MLP lies between: n squared static weights. The price of sharing is that attention
-# does not know the order; the dense layer does. And its mixing weights are positive and sum to one.
+# lengths, and is equivariant: swap two tokens and the outputs swap. It is not cheaper in pairs: it still computes n squared scores. A token-mixing layer lies between: n squared static weights. The price of sharing is that attention
+# does not know the order; the dense layer does. And attention's mixing weights are positive and sum to one.
 # </details>
 # <details><summary>Full answer</summary>
 #
@@ -911,8 +911,8 @@ claim("C060", (after[:, [1, 0]] - before[:, [0, 1]]).abs().max(), at_least=0.1, 
 # $n=512$, $d=768$: $1.546\cdot10^{11}$ against $2{,}359{,}296$, a factor $n^2/4=65{,}536$. Measured above: the same 256 parameters run at $n=16$ and $n=64$, the dense layer fails at the second length; swapped tokens give
 # swapped outputs for attention to $10^{-5}$, and other outputs for the dense layer.
 # - Multiply-adds: dense $(nd)^2$; attention about $4nd^2+2n^2d$. So it is also cheaper in arithmetic; but the pairs remain, $n^2$ scores, which is what limits long sequences.
-# - Expressive power is not ordered: a dense layer is linear and can do things that a convex mixture cannot (a difference of two places); attention is not linear in $x$, and its mixing reacts to content.
-# - A convolution is the other way to share: by *offset* instead of by content.
+# - Neither contains the other: a dense layer is linear and can do things that a convex mixture cannot (a difference of two places); attention is not linear in $x$, and its mixing reacts to content.
+# - A convolution is another way to share: by *offset* instead of by content.
 # </details>
 # <details><summary>How it is scored</summary>
 #
@@ -940,7 +940,7 @@ claim("C060", (after[:, [1, 0]] - before[:, [0, 1]]).abs().max(), at_least=0.1, 
 # ## Takeaways
 #
 # 1. One formula, two limits: at $\tau\to0$ a dictionary (all 258 names exact), at $\tau\to\infty$ the mean ([A dictionary that answers with a mixture](#A-dictionary-that-answers-with-a-mixture)).
-# 2. Weights come from keys, outputs from values; neither sees the other (C139).
+# 2. Weights come from queries and keys, content from values; neither sees the other (C139).
 # 3. Self-attention is three products of the same $X$; the loop over tokens gives the same numbers ([Self-attention](#Self-attention)).
 # 4. A head's matching is one matrix $M=W_QW_K^\top$ of rank at most $d_k$, and it may be asymmetric ([The score is a bilinear form](#The-score-is-a-bilinear-form), C049).
 # 5. $W_Q=W_K$ makes scores symmetric and self-matches dominant, and no directed cycle can be learned; $K=V$ costs room ([Queries and keys from one projection](#Queries-and-keys-from-one-projection), C070).

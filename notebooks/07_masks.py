@@ -111,16 +111,16 @@ torch.manual_seed(0)
 x = torch.randn(5, 4, dtype=torch.float64)
 out, weights = scaled_dot_product_attention(x, x, x, (ids != 0)[None])
 claim("C219", (ids != 0).int(), [1, 1, 1, 0, 0], what="mask of the ids 5, 8, 1, 0, 0")
-claim("C219", math.exp(-1e9), 0, what="exp(−1e9) in float64, whose smallest exponent is −745")
+claim("C219", math.exp(-1e9), 0, what="exp(−1e9) in float64, where exp is 0 from −746 on")
 claim("C219", weights[:, 3:].max(), 0, what="largest weight on padding")
 claim("C219", out[3:].abs().amax(-1).min(), at_least=0.1, what="and yet the padded queries have an output")
 
 # %% [markdown] claims="C031, C222"
 # **C031 · true.** *“The causal mask holds −∞ strictly above the diagonal and 0 elsewhere, and is added to the scores before the softmax.”* That is
-# the additive form. In code two things around it are forgotten more often than the mask itself: the factor $1/\sqrt{d_k}$ and the axis of the softmax.
+# the additive form. In code two things around it are easily forgotten: the factor $1/\sqrt{d_k}$ and the axis of the softmax.
 #
-# **C222 · true.** *“The look-ahead mask is 1 above the diagonal; where it is 1, −1e9 is added.”* Right for a causal mask in float32 (the next
-# section says where not). Note the polarity: here 1 means *blocked*, the opposite of our True.
+# **C222 · true.** *“The look-ahead mask is 1 above the diagonal; where it is 1, −1e9 is added.”* Right for a causal mask in float32 (where not:
+# [Which number stands for −∞?](#Which-number-stands-for-−∞?)). Note the polarity: here 1 means *blocked*, the opposite of our True.
 
 # %%
 torch.manual_seed(0)
@@ -163,7 +163,7 @@ claim(
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# Padding masks hide keys that are no tokens; they depend on the sample and are the same for all queries, B by 1 by 1 by m. Causal masks hide later
+# Padding masks hide keys that are not tokens; they depend on the sample and are the same for all queries, B by 1 by 1 by m. Causal masks hide later
 # keys; they depend on the pair of positions, 1 by 1 by n by m. Segment masks keep packed documents apart, block-diagonal. Windows, blocks and
 # prefixes are structure. I keep all of them boolean, true means may attend, and combine with logical and; or, as additive masks of zero and minus
 # infinity, by adding. They enter once, on the scores, before the softmax, so that what is left is normalised to one. Two things people forget. A mask
@@ -194,7 +194,7 @@ claim(
 # - **Strong hire**: kinds sorted by what they depend on, shapes that broadcast, `&`, before the softmax, and unasked: padded queries remain, empty rows
 #   need a rule.
 # - **Lean hire**: padding and causal with the right place and shapes; queries or empty rows only when asked.
-# - **No hire**: masks after the softmax, or pads the queries' axis instead of the keys'.
+# - **No hire**: masks after the softmax, or along the queries' axis instead of the keys'.
 # </details>
 #
 # **Red flag:** "the padding mask removes the padded tokens". It hides them as keys. As queries they are still there.
@@ -239,7 +239,7 @@ show(
 # in $\frac{e^{s_i}/Z}{\sum_{\text{visible}}e^{s_j}/Z}$ the $Z$ cancels. Numerically the two differ: if the hidden score is far above the visible ones, the visible
 # weights underflow, and 0/0 is NaN.
 #
-# Multiplying is the worst. A hidden score becomes 0, and $e^0=1$ is a fine score; among negative scores it *wins*.
+# Multiplying is the worst. A hidden score becomes 0, and $e^0=1$ is a share like any other; among negative scores it *wins*.
 
 # %%
 rng = torch.Generator().manual_seed(0)
@@ -287,7 +287,7 @@ claim("C220", right[3:], [0, 0], what="masked before the softmax")
 #
 # After the softmax it is too late: the hidden keys have already taken their share of the denominator. The row then sums to less than one, never more; by
 # how much depends on hidden scores, so hidden content still scales the output. That is a leak. If I renormalise, the common factor cancels and it
-# is algebraically the same as masking before; measured, equal to rounding. Numerically masking before is better, since with a dominant hidden score the
+# is algebraically the same as masking before; measured, equal to rounding. Numerically, masking before is better, since with a dominant hidden score the
 # visible weights underflow and I divide zero by zero. Multiplying the scores is simply wrong. A hidden score becomes zero, not minus infinity; e to the
 # zero is one, so it keeps weight, and among negative scores it wins. The mask must make the exponential zero: minus infinity, or where, before the
 # softmax.
@@ -312,7 +312,7 @@ claim("C220", right[3:], [0, 0], what="masked before the softmax")
 #
 # **Red flag:** "zero times the score is zero weight".
 #
-# **Follow-up:** zeroed after, not renormalised: is a causal language model with it leaking, although all its weights on the future are 0? (Yes: the
+# **Follow-up:** zeroed after, not renormalised: does a causal language model that does this leak, although all its weights on the future are 0? (Yes: the
 # denominator has seen the future. It is in the zoo of leaks further down.)
 
 # %% [markdown]
@@ -552,7 +552,7 @@ claim("C046", (s - 1e9).float().softmax(-1), [0.3333, 0.3333, 0.3333], 0.001, wh
 # ## NaN comes back through the backward pass
 #
 # **Is it enough to clean up after the softmax?** A batch has an empty row, so somebody writes `torch.where(mask, weights, 0)` behind the
-# softmax, or `nan_to_num`. The output is fine. Then, at the first step of the optimiser, all weights of the model become NaN.
+# softmax, or `nan_to_num`. The output is fine. Then, after the first step of the optimiser, the model has NaN weights.
 #
 # The softmax's derivative is $\partial L/\partial s_i=a_i(g_i-\sum_ja_jg_j)$. The guard makes $g=0$, but $a$ is still NaN, and $\text{NaN}\cdot0=\text{NaN}$. So
 # the scores of that row have NaN gradients, whatever stands behind. What stands *before* decides: an **added** mask passes the gradient on unchanged;
@@ -602,11 +602,11 @@ assert results == [(True, 1.0, 1.0)] * 3
 
 # %% [markdown]
 # One empty row among six, and with an added mask *no* entry of the gradient of $W_K$ is finite: the NaN row scores all keys, and $W_K$ sums over all of
-# them. A filled mask keeps $W_K$ clean in any case; with a guard behind the softmax, $W_V$ and the output as well. The fourth guard, multiplying by the
+# them. A filled mask keeps $W_K$ clean in any case; with a guard behind the softmax, $W_V$ and the output as well. The last guard, multiplying by the
 # mask, cleans nothing, since $\text{NaN}\cdot0=\text{NaN}$. So `masked_fill`, softmax, `nan_to_num` is right, and the same with an added mask is a trap.
 #
 # **Dropping the row from the loss does not help either.** And in a model with layers, NaN does not stay in its row: in the next layer it is a *key*,
-# hidden or not, and its weight 0 is multiplied with a value of NaN.
+# hidden or not, and its weight 0 is multiplied by a value of NaN.
 
 # %%
 torch.manual_seed(0)
@@ -642,7 +642,7 @@ assert not gradient.isfinite().any()
 # turns a boolean mask into −∞ by itself and returns **zeros** for an empty row, with finite gradients, in every dtype; an additive −∞ gets the same
 # care. A float mask of −1e9 is what goes wrong: in float32 the empty row gets the mean of all values, padding included; in float64 the unmasked result.
 # (Measured on a CPU with the version printed below. In 2023 it still gave NaN: PyTorch's issue 103963; the
-# change came in 2024: 131060 and 133882.)
+# change came in 2024: pull requests 131060 and 133882.)
 
 
 # %%
@@ -717,7 +717,7 @@ claim("C047", (row - mean).abs().max(), at_least=0.01, what="and its distance fr
 # | finfo.min | exact | uniform | uniform once, NaN if two masks overlap |
 # | boolean, with a rule | exact | zeros | (does not exist) |
 #
-# - *Why exact*: with $\max s$ finite, $e^{-\infty-\max s}=0$, and so is $e^{-10^9-\max s}$, by underflow. A mask value of −10 is neither: it keeps $4.5\cdot10^{-5}$.
+# - *Why exact*: with $\max s$ finite, $e^{-\infty-\max s}=0$, and so is $e^{-10^9-\max s}$, by underflow. A mask value of −10 is not exact: it keeps $4.5\cdot10^{-5}$.
 # - *Why unmasked*: $\operatorname{softmax}(s+c\mathbf 1)=\operatorname{softmax}(s)$. The lower the precision, the less of $s$ survives beside $c$.
 # - *Where do empty rows come from?* Left padding with a causal mask, a sequence of length 0, more queries than keys, a window that holds only padding,
 #   packed rows with a filler at the end.
@@ -738,7 +738,7 @@ claim("C047", (row - mean).abs().max(), at_least=0.01, what="and its distance fr
 #
 # **Red flag:** "with −1e9 a fully masked row gets zero weights".
 #
-# **Follow-up:** your loss has been NaN since step 1, and every output is finite. Where do you look? (Empty row, added −∞, a `where` behind the softmax: the
+# **Follow-up:** your loss is NaN from step 1 on, although every output of step 0 was finite. Where do you look? (Empty row, added −∞, a `where` behind the softmax: the
 # NaN is born in the backward pass. `torch.autograd.detect_anomaly` names the softmax.)
 
 # %% [markdown]
@@ -749,7 +749,7 @@ claim("C047", (row - mean).abs().max(), at_least=0.01, what="and its distance fr
 #
 # **Does a causal mask of −∞ give NaN?** Never by itself: every query sees at least itself, so no row is empty. NaN comes from three places around it:
 #
-# - the construction `triu(ones) * -inf`: below the diagonal stands $0\cdot(-\infty)=\text{NaN}$;
+# - the construction `triu(ones, 1) * -inf`: on and below the diagonal stands $0\cdot(-\infty)=\text{NaN}$;
 # - `triu(..., k=0)`: the diagonal is hidden as well, and query 0 has nothing left;
 # - a second mask on top, for example **left padding**: the first real token is not at position 0, and the padded queries before it see only padding.
 
@@ -776,7 +776,7 @@ for name, bias in constructions.items():
 # maximum. What makes NaN is $0\cdot(-\infty)$ in a clumsy construction, or an empty row.
 #
 # **C115 · true.** *“`k=1` in `triu` leaves the diagonal visible.”* And `k=0` hides it: row 0 is then empty, which is NaN with −∞, and with −1e9 a query that
-# reads all of the future evenly.
+# reads everything evenly, all of the future included.
 
 # %%
 worst = 0
@@ -822,7 +822,7 @@ assert (
 )
 
 # %% [markdown]
-# In the third line, *without* any mask, the last query is right, and the one before it leaks. For a single new query, the usual case of decoding, the right mask is no
+# *Without* any mask (third of the four lines), the last query is right, and the one before it leaks. For a single new query, the usual case of decoding, the right mask is no
 # mask, and `is_causal=True` is the worst choice: it leaves key 0 only. Token by token, with a growing cache:
 
 # %%
@@ -968,7 +968,7 @@ claim(
 #
 # - **Strictly** upper: with the diagonal in it, query 0 sees nothing.
 # - $n\ne m$: `tril(diagonal=m - n)`, that is $j\le i+m-n$. `is_causal=True` and `torch.nn.attention.bias.causal_upper_left` align top left,
-#   `causal_lower_right` bottom right. FlashAttention went from top left to bottom right in version 2.1, with zeros for empty rows (its README). They agree for $n=m$ only.
+#   `causal_lower_right` bottom right. FlashAttention went from top left to bottom right in version 2.1, with zeros for empty rows (its README). The two corners agree for $n=m$ only.
 # - Transposed conventions exist: some papers write keys as rows. Then everything above is mirrored. So say what the rows are first.
 # - Signs of a flipped mask: a loss near 0 at once (the future is visible), or NaN or zeros in the last row (it has lost all its keys).
 # </details>
@@ -989,7 +989,7 @@ claim(
 #
 # **What does the causal mask buy in training?** A language model needs $p(x_{t+1}\mid x_1,\dots,x_t)$ for every $t$. Without a mask that takes $n$ runs, one per
 # prefix. With it, row $t$ of *one* run equals the last row of the run on prefix $t$: the row never saw anything else. So one pass trains $n$ predictions,
-# with the true tokens as input (*teacher forcing*). The same sentence is the strongest correctness test there is: **one masked pass = n prefix passes**.
+# with the true tokens as input (*teacher forcing*). The same statement is the strongest correctness test there is: **one masked pass = n prefix passes**.
 #
 # Two of PyTorch's *encoder* layers with a causal mask make a small GPT. (Its `mask` means True = block.)
 
@@ -1290,12 +1290,12 @@ assert (across.sum() == 16).all()
 # </details>
 # <details><summary>Hint 2 · insight</summary>
 #
-# If token $t$ is exchanged for another one, which outputs must stay the same *to the last bit*? And what should the derivative of output $i$ by input $j>i$ be?
+# If token $t$ is exchanged for another one, which outputs must stay the same *to the last bit*? And what should the derivative of output $i$ with respect to input $j>i$ be?
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
 # For n queries over m keys, query i sees key j if j is at most i plus m minus n: tril with diagonal m minus n, aligned bottom right so that it works with a cache. I
-# apply it as where mask else minus infinity, before the softmax; the diagonal is visible, so no row is empty. As an additive mask it is triu, k equal to one, of a full
+# apply it with where before the softmax, minus infinity where it is false; the diagonal is visible, so no row is empty. As an additive mask it is triu, k equal to one, of a full
 # minus infinity matrix, never ones times minus infinity: zero times infinity is NaN. Then I test the whole model, not the mask. I replace each token by
 # a random one and compare earlier outputs bit for bit; and the Jacobian must be exactly zero above the diagonal. Perturbation also finds argmax and
 # quantisation scales, which have no gradient; the gradient finds what rounds away. Last, one masked pass must equal the prefix passes, and
@@ -1324,10 +1324,10 @@ assert (across.sum() == 16).all()
 # ```
 # - Additive, for $n=m$: 0 on and below the diagonal, −∞ above, `torch.full((n, n), -torch.inf).triu(1)`.
 # - `torch.equal`, without a tolerance: the same shapes are computed in the same order, and a weight of 0 contributes exactly nothing. If your kernel is not that
-#   regular, a tolerance far below the smallest leak you fear.
+#   regular, use a tolerance far below the smallest leak you fear.
 # - **Blind spots**: weights (norms, convolutions), gradient (argmax, detach), exchange (below rounding; a constant shift behind LayerNorm; only one token),
 #   all (gates that the input does not open). So use several inputs, all tokens, both tests.
-# - Test also that it *does* see: output $i$ depends on every $j\le i$. A strict diagonal passes all leak tests.
+# - Test also that it *does* see: output $i$ depends on every $j\le i$. A mask that hides the diagonal as well passes all leak tests.
 # - NaN: `NaN != NaN`, so an empty row looks like a leak to one comparison and like none to another. Check for finite first.
 # </details>
 # <details><summary>How it is scored</summary>
@@ -1350,7 +1350,7 @@ assert (across.sum() == 16).all()
 #
 # The classic bug is to forget the shift between inputs and labels. Nothing crashes, and the loss falls.
 #
-# **The coin-flip test.** Train on *random* tokens, $V=20$ of them. Nothing can be predicted, so no honest model gets below $\ln20=2.996$ on fresh data. Whatever gets below
+# **The coin-flip test.** Train on *random* tokens, $V=20$ of them. Nothing can be predicted, so no honest model gets below $\ln20=2.996$ on fresh data. Whatever gets below it
 # reads the answer somewhere. Predict the final loss of four models: (a) causal, labels not shifted; (b) causal, shifted; (c) shifted, but with a mask that is off by one; (d) shifted, causal,
 # with a norm over time.
 
@@ -1435,7 +1435,7 @@ assert min(final["(b) labels shifted"]) > 2.97
 
 # %% [markdown]
 # (a) and (c) are the same mistake: the label is visible. (d) is the interesting one. No query sees a token of the future, only a mean and a spread over all positions, and
-# yet after 120 steps about half a nat per token was stolen when this page was built. Where? One would guess at the end of the sequence, where all but one token are known.
+# yet after 120 steps about half a nat per token was stolen when this page was built. Where? One would guess at the end of the sequence, where all tokens but one are known.
 
 # %% tags=["nbval-ignore-output"]
 for seed in SEEDS:
@@ -1455,7 +1455,7 @@ for seed in SEEDS:
 
 # %% [markdown] claims="C221"
 # **C221 · false.** *“When it predicts word $i$, the model may see the words $1,\dots,i$.”* Only $1,\dots,i-1$. Position $i$ sees the words up to $i$, and predicts word $i+1$.
-# The difference of one is a loss of 0 on random tokens against $\ln20$.
+# That one token is the difference between a loss of 0 and one of $\ln20$ on random tokens.
 
 # %% tags=["nbval-ignore-output"]
 claim(
@@ -1467,8 +1467,8 @@ claim(
 claim("C221", final["(b) labels shifted"], math.log(20), 0.02, what="shifted: loss of 3 seeds, expected ln 20")
 
 # %% [markdown]
-# **Who is right?** A: "to predict word $i$, the model uses the words $1,\dots,i$." B: "it uses only the words before." **B.** Count for the first word: A would let it see
-# itself.
+# **Who is right?** A: "to predict word $i$, the model uses the words $1,\dots,i$." B: "it uses only the words before." **B.** Count for the first word: A would let the model
+# see that very word.
 #
 # ### A leak looks like success
 #
@@ -1483,7 +1483,7 @@ LETTERS = Vocabulary(symbols(words))
 rows = torch.tensor([[START, *LETTERS.encode(word), END] + [PAD] * (14 - len(word)) for word in words])
 order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
 held_out, known = rows[order[:100]], rows[order[100:]]
-print(len(known), "names to learn from, 100 held out:", *words[::170])
+print(len(known), "names to learn from, 100 held out; examples:", *words[::170])
 print(f"{len(LETTERS)} symbols; guessing among them costs ln {len(LETTERS)} = {math.log(len(LETTERS)):.1f}")
 
 
@@ -1570,14 +1570,14 @@ for seed in SEEDS:
 # </details>
 # <details><summary>How it is scored</summary>
 #
-# - **Strong hire**: sees ≤ i, predicts i + 1, draws the two rows, names the floor $\ln V$ on random tokens and knows that a held-out set is blind to it.
+# - **Strong hire**: sees ≤ i, predicts i + 1, draws the two rows, names the floor $\ln V$ on random tokens and knows that a held-out set is blind to the leak.
 # - **Lean hire**: the rule is right and the symptom (loss near zero) recognised; no test that would prove it.
 # - **No hire**: "position i must not see token i", or shifts inputs and labels by one each.
 # </details>
 #
 # **Red flag:** "the loss is 0.001, so the model has converged nicely".
 #
-# **Follow-up:** the loss on coin flips is 2.99 as it should be, but the model is worse than its predecessor by far. What would a double shift look like? (The honest floor
+# **Follow-up:** the loss on coin flips is 2.99 as it should be, but the model is far worse than its predecessor. What would a double shift look like? (The honest floor
 # holds; on text the loss is that of predicting two ahead. Overfit one sentence and look at which token comes out.)
 
 # %% [markdown]
@@ -1586,7 +1586,7 @@ for seed in SEEDS:
 # **How do sequences of different lengths share a tensor, so that each comes out as if it were alone?** That equality is the whole specification. Pad to a rectangle, and hide
 # the padding wherever positions meet: as keys in attention, in the loss, in pooling, in every statistic over the batch. Or *pack* several sequences into one row, with a segment mask.
 #
-# Below: three sequences of lengths 5, 3 and 2 through two attention layers with positions, padded in four ways, each compared with the single runs.
+# Below: three sequences of lengths 5, 3 and 2 through two attention layers with positions, padded on the right or on the left, with seven choices of masks and positions, each compared with the single runs.
 
 # %%
 torch.manual_seed(0)
@@ -1684,7 +1684,7 @@ for name, value in ways.items():
 assert torch.allclose(ways["mean over real tokens"], F.cross_entropy(logits.mT, labels, ignore_index=PAD))
 
 # %% [markdown]
-# The first two are wrong: they flatter, and the more padding there is, the more. The last two are both defensible, and they are *different* objectives: by token, or by
+# The first two are wrong: they flatter, and the more padding there is, the more they do. The last two are both defensible, and they are *different* objectives: by token, or by
 # sequence. Say which one you report.
 #
 # ### Packing
@@ -1772,7 +1772,7 @@ for seed in SEEDS:
 #
 # The specification: every sequence must come out as in a run of its own. I pad to the longest, build a boolean mask from the lengths, B by 1 by n, and hide padded keys
 # before the softmax. Wherever positions meet again I mask as well: the loss, averaged over real tokens; pooling, divided by real lengths; batch statistics. Padded queries still produce
-# numbers, nobody reads them. With right padding a causal mask already hides the padding. Left padding, used for generation, needs both masks, position ids that start at the
+# numbers; nobody reads them. With right padding a causal mask already hides the padding. Left padding, used for generation, needs both masks, position ids that start at the
 # first real token, and a rule for empty rows, since padded queries see nothing. To save compute I sort by length or pack several sequences into one row: block-diagonal
 # segment mask, positions restart, and a kernel that skips the blocks. The test is always the same: batched equals alone.
 # </details>
@@ -1782,7 +1782,7 @@ for seed in SEEDS:
 # n = lengths.max()
 # keys = torch.arange(n) < lengths[:, None]                       # (B, n), True = real; or ids != PAD if PAD is reserved
 # mask = keys[:, None, None, :] & causal                          # (B, 1, 1, n) & (n, n) -> (B, 1, n, n)
-# out = attend(q, k, v, mask)
+# out = merge_heads(attend(q, k, v, mask))                        # (B, h, n, d_v) -> (B, n, h·d_v)
 # pooled = (out * keys[..., None]).sum(1) / lengths[:, None]      # a sequence of length 0 needs a rule, too
 # loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=PAD)
 # positions = (keys.cumsum(1) - 1).clamp(min=0)                   # right for padding on either side
@@ -1864,7 +1864,7 @@ assert inverted.astype(bool).all()
 # | blinkers on a horse | the causal mask | blinkers hide what is there; the mask also renormalises what is left to 1 |
 # | an exam with the solution sheet in the same booklet | labels not shifted | pupils can be asked not to look; gradients look wherever they can |
 # | empty chairs at a dinner | padding keys | an empty chair takes no food; a padding key with score 0 takes its share |
-# | asking nobody | an empty row | nobody answers *nothing*; softmax insists on shares that sum to 1, and 0/0 is its answer |
+# | asking nobody | an empty row | if nobody is asked, nothing is said; softmax insists on shares that sum to 1, and 0/0 is its answer |
 # | walls in an open-plan office | segment masks | sound goes through thin walls; a weight of exactly 0 lets nothing through, except NaN |
 
 # %% [markdown]
@@ -1916,7 +1916,7 @@ assert inverted.astype(bool).all()
 # %% [markdown]
 # ## Check yourself
 #
-# Mark each row from 1 (cannot) over 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below in three days.
+# Mark each row from 1 (cannot), 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below in three days.
 #
 # | I can | 1–5 | if below 4 |
 # |---|---|---|

@@ -2,8 +2,8 @@
 # # 08 · Heads: several look-ups at once
 #
 # - **Time:** 75 minutes, questions included.
-# - **Prerequisites:** scaled dot-product attention with shapes ([06 · Scaling](06_scaling.ipynb)) and masks. Singular values are explained
-#   where they are used.
+# - **Prerequisites:** scaled dot-product attention with shapes ([06 · Scaling](06_scaling.ipynb)) and masks
+#   ([07 · Masks](07_masks.ipynb)). Singular values are explained where they are used.
 # - **Interview kinds:** *explain*, *implement*, *compute* and *design*; a standard subject wherever Transformers are asked for.
 #
 # **Objectives.** When you are through, you can
@@ -49,7 +49,7 @@ np.set_printoptions(precision=3, suppress=True)
 # ## One distribution per query
 #
 # **What can one head not do?** Read two things at once. Here is the smallest task that asks for it. There are 8 items; each has a name and
-# holds 4 random numbers. A query gives two names, "b, g". The answer is what item b holds, and then what item g holds.
+# holds 4 random numbers. A query gives two names, say "b, g". The answer is what item b holds, and then what item g holds.
 #
 # One look-up is what attention was made for. Two look-ups with the same query are another matter: a head has *one* row of weights per
 # query. It can put all of it on b, or all on g, or half and half.
@@ -168,7 +168,7 @@ show(
 )
 
 # %% [markdown]
-# The squares are the three trained networks. Each found another mixture, and all lie on the curves: that is the whole freedom of one head.
+# The squares are the three trained networks. Each found a different mixture, and all lie on the curves or a hair above: that is the whole freedom of one head.
 # With two heads each takes one name. Nobody told them to.
 #
 # **Who is to blame?** The head, not its size and not the read-out. Before you believe it, try to break it.
@@ -208,7 +208,7 @@ assert (got_b == b).all()
 
 # %% [markdown] claims="C153, C029"
 # **C153 · true.** *“A single head is forced to average.”* So Vaswani et al. 2017 put it (section 3.2.2): with one head, averaging inhibits
-# attending to different places at once. Measured here: whatever mixture it takes, half of the variance is lost, and two heads lose nothing.
+# attending to different places at once. Measured here: whatever mixture it takes, half of the variance is lost, and two heads lose next to nothing.
 #
 # **C029 · imprecise.** *“One head can capture only one type of relationship.”* One distribution per *query*. Different queries may use the
 # same head differently. Give each item two names, a letter and a colour, and let each query use one of them: one head learns both
@@ -327,7 +327,7 @@ print("torch.nn.MultiheadAttention: the same output and weights, to 1e-12; weigh
 #
 # **How are the blocks cut?** The projections of all heads are one product, $XW_Q$, $n\times d$. Head $i$ owns its columns
 # $i\,d_k,\dots,(i+1)d_k-1$. In memory a token's channels lie side by side, so the only correct way is: first $(n,d)\to(n,h,d_k)$, which
-# moves nothing, *then* swap the axes to $(h,n,d_k)$. To ask for $(h,n,d_k)$ at once has the right shape and runs without an error. It cuts
+# moves nothing, *then* swap the axes to $(h,n,d_k)$. To ask for $(h,n,d_k)$ at once gives the right shape and runs without an error. It cuts
 # the table into horizontal strips. To see it, number the entries: the tens are the token, the ones are the channel.
 
 # %%
@@ -446,11 +446,11 @@ show(
 #     weights = scores.softmax(-1).nan_to_num()                                # an empty row gives zeros
 #     return (weights @ v).transpose(1, 2).reshape(B, n, d) @ W_o, weights
 # ```
-# - $W_i^Q$ is column block $i$ of `W_q`: one product for all heads. Slicing $X$ instead would be block-diagonal projections, with $1/h$ of
+# - $W_Q^i$ is column block $i$ of `W_q`: one product for all heads. Slicing $X$ instead would be block-diagonal projections, with $1/h$ of
 #   the parameters.
 # - $[\text{head}_1;\dots;\text{head}_h]W_O=\sum_i\text{head}_iW_O^i$: heads add up.
 # - `transpose` makes the array non-contiguous: `.view` fails on it, `.reshape` copies. A failing `.view(B, n, d)` is a warning, not
-#   something to silence by leaving the transpose away.
+#   something to silence by leaving out the transpose.
 # - A mask of shape $(B,n,m)$ needs `mask[:, None]`. Without it, it is aligned with the heads, and if $B=h$ nothing complains.
 # - Cost: $2(n+m)d^2+2nmd$ multiply-adds, and $h\,nm$ exponentials.
 # </details>
@@ -470,7 +470,7 @@ show(
 # ## Every head reads the whole token
 #
 # **Is the embedding cut into pieces?** No; what is cut is the *projection*. Test: change one channel of the input, and see which heads'
-# contexts change. Beside it, what many drawings show: every head gets its slice of the embedding. That is the same function with
+# contexts change. Beside it, what many drawings show: every head gets its own slice of the embedding. That is the same function with
 # block-diagonal matrices.
 
 
@@ -517,9 +517,9 @@ claim("C028", [full[0].size, (full * blocks)[0].astype(bool).sum()], [64, 16], w
 # %% [markdown]
 # ## Parameters and work
 #
-# **Does the number of heads change the number of parameters?** With $d_k=d/h$, no: $W_Q$ is $h$ blocks of $d\times d/h$, which is $d\times
-# d$. Four such matrices, $4d^2$; with biases $4d$ more. If the head size is set independently, $h\,d_k\neq d$ and the count is
-# $4d\,h\,d_k$: it grows with $h$.
+# **Does the number of heads change the number of parameters?** With $d_k=d/h$, no: $W_Q$ is $h$ blocks of $d\times d/h$, which is
+# $d\times d$. Four such matrices, $4d^2$; with biases $4d$ more. If the head size is set independently, $h\,d_k$ need not be $d$, and
+# the count is $4d\,h\,d_k$: it grows with $h$.
 
 # %% [markdown] claims="C078, C079, C095, C100"
 # **C078 · imprecise.** *“Multi-head attention has 33 % more parameters than a single head: 1,049K instead of 786K at d = 512.”* The sums
@@ -594,8 +594,8 @@ claim("C077", np.array(maps) / 64**2, [1, 4, 12], what="softmax entries, relativ
 # is. At 512 that is 1,048,576; at 768 it is 2,359,296, plus 3,072 biases. The 33 percent compares four matrices with three: W_O was given
 # to one side only. With one head W_O is redundant, because A X W_V W_O is A X times one d by d matrix, identical output. With several heads
 # it is not redundant, because every head has its own A. So the honest statement is: at equal structure h does not matter; a single head can
-# do without W_O. And h does matter if the head size is decoupled from d: T5-11B has 1,024 wide, 128 heads of 128, sixteen times four d
-# squared. Shared keys and values lower the count.
+# do without W_O. And h does matter if the head size is decoupled from d: T5-11B is 1,024 wide and has 128 heads of 128: sixteen times four
+# d squared. Shared keys and values lower the count.
 # </details>
 # <details><summary>Full answer</summary>
 #
@@ -750,7 +750,7 @@ claim("C099", on_target, at_least=0.99, what="circle: smallest weight on the rig
 # distributions per query; each costs another n squared weights, and each head's score matrix has rank at most d_k. I take twelve heads of
 # 64: BERT-base and GPT-2 do, 64 suits the kernels, and Vaswani's ablation at 512 lost 0.4 BLEU at d_k 32 and 0.7 at 16. That is a habit
 # with a little evidence, not a theorem: after the softmax even a small head can have full-rank weights, and how much rank a relation needs
-# depends on the relation. With short sequences or memory-bound serving I would rather share keys and values than cut heads. To defend it on
+# depends on the relation. With long sequences or memory-bound serving I would rather share keys and values than cut heads. To defend it on
 # my data I would train 8, 12, 24 with three seeds, compare the loss, and then prune to see how many heads do anything.
 # </details>
 # <details><summary>Full answer</summary>
@@ -789,11 +789,11 @@ claim("C099", on_target, at_least=0.99, what="circle: smallest weight on the rig
 # ## Sharing keys and values
 #
 # **Must every head have its own keys and values?** When a model generates, each new token reads the keys and values of all earlier ones, in
-# every layer. With long texts, or many at once, it needs more memory than the parameters. *Multi-query* attention (Shazeer 2019) keeps one
+# every layer. With long texts, or many at once, this *cache* can need more memory than the parameters. *Multi-query* attention (Shazeer 2019) keeps one
 # key-value head for all query heads; *grouped-query* attention (Ainslie et al. 2023) one per group. Heads keep their own queries, so they
 # still look at different places; they choose among the same keys.
 #
-# The numbers for a real configuration, 80 layers, 64 query heads of size 128, as in Llama 2 70B, which has 8 key-value heads. The bytes are
+# Here are the numbers for a real configuration: 80 layers, 64 query heads of size 128, as in Llama 2 70B, which has 8 key-value heads. The bytes are
 # those of actual tensors (on torch's device without memory).
 
 
@@ -874,7 +874,7 @@ assert max(error for name, error in different.items() if name != "1 head of 8") 
 #
 # **Can we see heads at work?** Train the smallest language model in which heads must cooperate: two layers of 4 heads, width 32, no
 # feed-forward network. Its text is a block of random words, said again and again, with a period that differs from text to text. To predict
-# the next word it must find where the present word stood before, and read what came *then*.
+# the next word it must find where the present word stood before, and read what came *next*.
 #
 # One layer does it badly: it would have to look for the word *before* the one it reads. With two layers the known solution (Olsson et al.
 # 2022) is: a head of the first layer copies the **previous token** into each position; a head of the second, an **induction head**, looks
@@ -961,7 +961,7 @@ for seed, (previous, induction, _, _) in zip(SEEDS, habits, strict=True):
 
 # %% [markdown]
 # All four heads of layer 1 became induction heads, in all three runs. In layer 0 some heads look at the token before, but with 0.4 of their
-# attention only. Why so little? Look at the maps before you read on.
+# attention at best. Why so little? Look at the maps before you read on.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -991,7 +991,7 @@ for head, ax in enumerate(axes.flat):
     head_map(head, ax)
 show(
     fig,
-    "Eight weight maps on one text. Layer 0: in some heads a line just below the diagonal that ends after ten rows, blurs elsewhere. Layer 1: lines parallel to the diagonal, one period below, and column 0 in the first rows.",
+    "Eight weight maps on one text. Layer 0: in some heads a line just below the diagonal that ends after ten rows, blurs elsewhere. Layer 1: lines parallel to the diagonal, one row short of one or two periods below it, and column 0 in the first rows.",
 )
 
 # %% [markdown]
@@ -1036,7 +1036,7 @@ print(
 assert min(r[0] for r in rest) > 0.5 > 0.2 > max(r[1] for r in rest)
 
 # %% [markdown]
-# **A sink is a place to rest.** Weights must sum to one, also where there is nothing to read. These heads then look at position 0, which
+# **A sink is a place to rest.** Weights must sum to one, even where there is nothing to read. These heads then look at position 0, which
 # does no harm. Clark et al. 2019 read BERT's attention to [SEP] in this way, as a no-op. A high sink score is no defect.
 
 # %% [markdown] claims="C030, C039, C076"
@@ -1044,7 +1044,7 @@ assert min(r[0] for r in rest) > 0.5 > 0.2 > max(r[1] for r in rest)
 # 2019 found heads for positions, single syntactic relations, rare words. Many others have no describable role, and most can be removed one
 # at a time (Michel et al. 2019). Above, four heads share one role.
 #
-# **C039 · false.** *“The study ‘What do attention heads do?’ catalogued the types of heads.”* No paper of this title could be found. The
+# **C039 · false.** *“The study ‘What do attention heads do?’ catalogued the types of heads.”* No paper of that title could be found. The
 # findings quoted from it are those of Clark et al. 2019 (*What Does BERT Look At?*) and Voita et al. 2019; copying by induction is Olsson
 # et al. 2022.
 #
@@ -1079,8 +1079,8 @@ for table, loss, joint, single in zip(without, whole, no_second, singles, strict
     assert joint - loss > 8 * single  # the four are each other's spare
 
 # %% [markdown]
-# **Each induction head is dispensable, all together are not.** Removing one costs next to nothing, since three others do the same; with all
-# four, everything is lost. So "removing it changed nothing" does not mean "it does nothing". It means that *something else does it too*.
+# **Each induction head is dispensable, all together are not.** Removing one costs little, about 0.1 at most, since three others do the same; without
+# all four, everything is lost. So "removing it changed nothing" does not mean "it does nothing". It may mean that *something else does it too*.
 #
 # In layer 0 the best previous-token head is the costliest of all. Let us now remove one head after the other, at each step the one that
 # hurts least.
@@ -1134,8 +1134,8 @@ show(
 
 # %% [markdown] claims="C154"
 # **C154 · imprecise.** *“Multi-head attention acts as an ensemble, which makes it robust.”* The members of an ensemble are predictors: each
-# alone is better than guessing, and losing any one of them costs little. Heads are trained together and mixed by $W_O$. Measured here, with all
-# others set to zero: no head alone beats guessing, and a certain head of layer 0 cannot be spared. What is true of it: heads with the same
+# alone is better than guessing, and losing any one of them costs little. Heads are trained together and mixed by $W_O$. Measured here:
+# with all others set to zero, no head alone beats guessing; and one head of layer 0 cannot be spared. What is true of it: heads with the same
 # role are spares for each other.
 
 # %% tags=["nbval-ignore-output"]
@@ -1183,9 +1183,9 @@ claim("C154", [a - b for a, b in zip(no_second, whole, strict=True)], at_least=2
 #
 # **Measured on this page** (2 layers, 4 heads, 3 seeds): a head of layer 0 has 0.9 of its attention on the token before, as far as that is
 # needed; all four heads of layer 1 look at induction places; removing one of them costs little, all four more than 2.5 nats; three of eight
-# heads can go almost unnoticed, after that the choice matters.
+# heads, well chosen, can go almost unnoticed; after that the loss climbs.
 #
-# **Rules.** (1) A share needs a baseline. (2) A map is not a cause: remove, or replace by a mean, which disturbs less than zero. (3) Remove
+# **Rules.** (1) A share needs a baseline. (2) A map is not a cause: remove the head, or replace its output by its mean, which disturbs less than zero. (3) Remove
 # groups, not only singles. (4) More than one seed: which head does it is chance. (5) Quote a paper by its real title.
 # </details>
 # <details><summary>How it is scored</summary>
@@ -1195,14 +1195,14 @@ claim("C154", [a - b for a, b in zip(no_second, whole, strict=True)], at_least=2
 # - **No hire**: "head 3 does syntax", from one picture.
 # </details>
 #
-# **Red flag:** citing a paper "What do attention heads do?". There is none.
+# **Red flag:** citing a paper "What do attention heads do?". None of that title could be found.
 #
 # **Follow-up:** you remove a head and the loss does not change. Name three explanations. (Nobody listens; a spare does the same; your test data does not need it.)
 
 # %% [markdown]
 # ## Pitfalls
 #
-# Mistakes that run without an error. The reshape was executed above; four more.
+# Mistakes that can run without an error. The reshape was executed above; four more. (The second raises one, unless sizes happen to agree.)
 
 # %%
 rng = np.random.default_rng(5)
@@ -1253,14 +1253,14 @@ assert of_mean > spread
 # | use | queries; keys and values | heads | note |
 # |---|---|---|---|
 # | translation, 2017 base model | $30\times64$; $40\times64$ | 8 of 64, $d=512$ | 6 layers, three kinds of attention |
-# | image, 196 patches and a class token, $d=768$ | $197\times64$ each | 12 of 64 | no mask; heads of the first layers are mixed local and global |
+# | image, 196 patches and a class token, $d=768$ | $197\times64$ each | 12 of 64 | no mask; in the first layers some heads look nearby, others far |
 # | chat, one new token over 4,096 cached, 70B | $1\times128$; $4096\times128$ | 64 query, 8 key-value heads | cache 1.34 GB instead of 10.7 (counted above) |
 #
 # **What to do (2026), and what it rests on.** Take a head size of 64 to 128 and let the number follow from the width (habit, kernels,
 # tables). For serving, share keys and values in groups (bytes counted above; quality: Ainslie et al. 2023). Test the split on a numbered
 # array. Before you call a head important or idle, remove it, alone and with its likes, on more than one seed.
 #
-# **An incident, as it happens.** A model is trained from scratch with one `view(B, h, n, d_k)` in either direction. All shapes agree,
+# **An incident, as it happens.** A model is trained from scratch with a bare `view` in each direction, `view(B, h, n, d_k)` and back. All shapes agree,
 # `split` and `merge` are inverse to each other, and the loss falls. It stops too high, and nothing said early in a text is ever used late:
 # every head sees a strip of consecutive tokens, the picture "both wrong" above. A test with a numbered array takes one line.
 #
@@ -1299,7 +1299,7 @@ assert of_mean > spread
 # %% [markdown]
 # ## Check yourself
 #
-# Mark each row from 1 (cannot) over 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below
+# Mark each row from 1 (cannot), 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below
 # in three days.
 #
 # | I can | 1–5 | if below 4 |

@@ -18,8 +18,8 @@
 # hears; many are wrong, and the verdict says so. Say your answer aloud *before* you open a fold.
 #
 # Nothing here needs a GPU. What is *measured* was measured on the processor that built the page or on a simulated block of GPU threads.
-# What is *computed* for a GPU follows from formulas and data sheets, and says so. Numbers measured on a GPU stand in one table near the
-# end.
+# What is *computed* for a GPU follows from formulas and data sheets, and says so. Numbers measured on a GPU, if
+# there are any, stand in one table near the end.
 #
 # The assignment is [your own copy](../work/15_flash/15_flash.ipynb), which `make study` makes, of the [released
 # exercise](../exercises/15_flash/15_flash.ipynb).
@@ -67,11 +67,11 @@ def draw(n, m, d, seed=0):
 # ## Two bounds
 #
 # **Why is standard attention slow on a GPU?** Not because of its arithmetic. A GPU has a large memory beside the chip (HBM), and small fast
-# ones on it: registers and shared memory, a few hundred kilobytes for each of its 100-odd multiprocessors. A number has to come on to the
-# chip to be computed with, and standard attention sends $n^2$ numbers back and forth several times.
+# ones on it: registers and shared memory, a few hundred kilobytes for each of its 100-odd multiprocessors. A number has to come onto the
+# chip before it can be used, and standard attention sends $n^2$ numbers back and forth several times.
 #
 # Two rates of a data sheet decide. A pass over the data takes at least *flops / arithmetic rate* and at least *bytes / bandwidth*; the
-# larger one is its **bound**. Dividing both by bytes: what counts is the **arithmetic intensity**, flops per byte moved. Above
+# larger one is its **bound**. Divide both by the bytes, and what counts is the **arithmetic intensity**, flops per byte moved. Above
 # the ratio of the two rates, the *ridge*, a pass is compute-bound, below it memory-bound. The picture of that is called a *roofline*.
 
 # %%
@@ -93,7 +93,7 @@ for name, gpu in GPUS.items():
 # and 50 MB. The CUDA programming guide gives 16 exponentials per cycle and multiprocessor for both.
 #
 # **Which pass is bound by what?** Written out as separate kernels, attention for one head is four or five passes. Each reads its operands
-# from memory and writes its result, in half precision 2 bytes a number. (The cache between them is too small to help: the scores of 16
+# from memory and writes its result, in half precision 2 bytes a number. (The level-2 cache is too small to help: the scores of 16
 # heads are 537 MB.) Counted for $n=4096$ tokens:
 
 
@@ -150,9 +150,9 @@ show(
 )
 
 # %% [markdown]
-# **Read it from left to right.** Mask, softmax and dropout do one or two operations per byte: they run at a thousandth of the chip's speed.
-# The two products are better and *still* on the slope: of the $n^2$ scores each is used only $d$ times, so their intensity is about $d$, at
-# most. The projection $XW$ has no such middle term and is compute-bound. So is attention as one pass that keeps the scores on the chip.
+# **Read it from left to right.** Mask, softmax and dropout do about one operation per byte or less: they run at a few thousandths of the
+# chip's speed at most. The two products are better and *still* on the slope: each of the $n^2$ scores is used only $d$ times, so their
+# intensity is $d$ at most. The projection $XW$ has no $n^2$ numbers to move and is compute-bound. So is attention as one pass that keeps the scores on the chip.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -193,7 +193,7 @@ for seed in SEEDS:
     assert share > 0.08
 
 # %% [markdown]
-# The same gap on an ordinary processor, measured: mask and softmax do one flop in fifty and take a good part of the time. On a GPU it is
+# The same gap on an ordinary processor, measured: mask and softmax do 2 % of the flops and take a good part of the time. On a GPU it is
 # wider, since tensor cores are 15 times as fast as the units beside them, and the memory is the same for both.
 
 # %% [markdown] claims="C152, C231"
@@ -268,7 +268,7 @@ assert abs(m + np.log(total) - np.log(np.exp(scores).sum())) < 1e-12
 
 # %% [markdown]
 # **What breaks without the factor?** Leave it out, and early blocks count with the maximum of their time, late blocks with a larger one.
-# Early keys get too much, by $e^{m_{\text{last}}-m_{\text{then}}}$. Nothing crashes, and nothing looks wrong as long as the first block
+# Early keys get too much, by the factor $e^{m_{\text{last}}-m_{\text{then}}}$. Nothing crashes, and nothing looks wrong as long as the first block
 # happens to hold the maximum.
 
 
@@ -371,17 +371,17 @@ for seed in SEEDS:
 
 # %% [markdown] claims="C233"
 # **C233 · true.** *“A running maximum and a running normaliser give the exact softmax.”* The identity is exact, for every block size and
-# every order of blocks. “The exact same output” is true up to rounding: a few units in the last place of float64, since sums are taken in
-# another order. (Two library kernels on the same GPU differ by as much.)
+# every order of blocks. “The exact same output” is true up to rounding: about $10^{-15}$ in float64, since sums are taken in another
+# order. (Two library kernels on the same GPU differ for the same reason.)
 #
 # **Why the order cannot matter.** Look at one block as a triple $(m,l,O)$. Two triples are *merged* into
 # $(m',\,e^{m_a-m'}l_a+e^{m_b-m'}l_b,\, e^{m_a-m'}O_a+e^{m_b-m'}O_b)$ with $m'=\max(m_a,m_b)$. Multiply sum and accumulator by $e^{m}$:
-# merging is then plain addition of $\sum e^{s_j}$ and $\sum e^{s_j}v_j$. Addition is associative and commutative, so is merging, and
+# merging is then plain addition of $\sum e^{s_j}$ and $\sum e^{s_j}v_j$. Addition is associative and commutative; so is merging, and
 # $(-\infty,0,0)$ is its zero.
 
 # %% [markdown]
 # In practice one stores the normalised output and the log-sum-exp, two things instead of three, and merges those: weights $e^{L_a-L}$ and
-# $e^{L_b-L}$ with $L=\ln(e^{L_a}+e^{L_b})$. It is what lets several processors share the keys of one query (split-K decoding, sequence
+# $e^{L_b-L}$ with $L=\ln(e^{L_a}+e^{L_b})$. It is what lets several processors share the keys of one query (split-KV decoding, sequence
 # parallelism).
 
 # %% tags=["nbval-ignore-output"]
@@ -500,7 +500,7 @@ show(
 )
 
 # %% [markdown]
-# Standard attention grows with $n^2$. With blocks of keys the scratch is $n\cdot(\text{block}+d)$, proportional to $n$. With tiles in both
+# Standard attention grows with $n^2$. With blocks of keys the scratch is a few times $n\cdot(\text{block}+d)$ numbers, proportional to $n$. With tiles in both
 # directions it hardly grows: what is left per query is its log-sum-exp, 4 bytes, and a little that Python keeps for itself. On a GPU the
 # scratch is the registers and the shared memory.
 #
@@ -673,8 +673,8 @@ show(
 #
 # **Order.** $(e^ml,\,e^mO)=(\sum e^{s_j},\sum e^{s_j}v_j)$ is additive over disjoint sets of keys, so blocks commute and merge.
 # **Skipping.** With the queries in tiles too, a tile of keys that starts beyond `last` of its last query is never visited.
-# **Stability.** All exponents are at most 0; $l\ge1$ as soon as a key was seen. **Tests.** Blocks of 1, 3, 16, $n$ (one that does not
-# divide $m$), $n\ne m$, scores in the hundreds with the maximum in the *last* block, empty rows, the largest buffer, the number of tiles
+# **Stability.** All exponents are at most 0; $l\ge1$ as soon as a key was seen. **Tests.** Blocks of 1, 3, 16 and $m$ keys (also one
+# that does not divide $m$), $n\ne m$, scores in the hundreds with the maximum in the *last* block, empty rows, the largest buffer, the number of tiles
 # visited.
 # </details>
 # <details><summary>How it is scored</summary>
@@ -769,7 +769,7 @@ claim(
 # **The formula.** Untiled attention reads $Q,K,V$, writes and reads the scores, writes and reads the weights, writes $O$: $4nd+4n^2$
 # numbers. Tiled, with queries outside, it reads $Q$ and writes $O$ once, and reads $K$ and $V$ once per tile of queries:
 # $2nd+2nd\lceil n/B_r\rceil$. With room for $M$ numbers on the chip the 2022 paper takes $B_c=\lceil M/4d\rceil$ keys and $B_r=\min(B_c,d)$
-# queries. As long as $M\le4d^2$ this is $8n^2d^2/M$: the famous $\Theta(n^2d^2/M)$.
+# queries. As long as $M\le4d^2$ this is about $8n^2d^2/M$: the famous $\Theta(n^2d^2/M)$.
 
 # %%
 n, d = 4096, 64
@@ -829,7 +829,7 @@ show(
 )
 
 # %% [markdown]
-# With a running kernel, move the size of the chip memory. At which size does tiling begin to pay? ($M=2d^2=8192$: there $B_r=d/2$, and
+# With a running notebook kernel, move the size of the chip memory. At which size does tiling begin to pay? ($M=2d^2=8192$: there $B_r=d/2$, and
 # $2n^2d/B_r=4n^2$.)
 
 # %%
@@ -938,7 +938,7 @@ print(reports["fused, tiles"])
 # %% [markdown]
 # **Why fusing alone is not faster.** Count along one multiply-add. The naive kernels load two numbers for each. The fused one keeps query
 # and output in registers and loads one, so it asks for half as much, and it writes no scores. But it is still one number *per
-# multiply-add*, $2n^2d$ in all, and $n$ threads do what $n^2$ did before: most of a GPU stands idle. Only the tile changes the power: each
+# multiply-add*, $2n^2d$ in all, and $n$ threads do what $n^2$ did before: most of a GPU stands idle. Only the tile changes that: each
 # number loaded serves all queries of the block, $2nd\cdot n/B_r$. That is the formula, and the counter agrees with it to the last number.
 
 # %%
@@ -988,8 +988,8 @@ except KernelFault as fault:
 
 # %% [markdown]
 # **Bank conflicts.** Shared memory has 32 banks; word $w$ lies in bank $w \bmod 32$. In one go each bank hands out one word. All threads
-# reading the *same* word cost nothing, as in `tiled_kernel`. But let the threads of a warp share the *keys* of a tile, as faster kernels
-# do: thread $j$ reads feature $x$ of key $j$. With rows of 32 words all 32 threads hit the same bank, and the read takes 32 rounds. Two
+# reading the *same* word costs nothing extra, as in `tiled_kernel`. But let the threads of a warp divide the *keys* of a tile among them, as
+# faster kernels do: thread $j$ reads feature $x$ of key $j$. With rows of 32 words all 32 threads hit the same bank, and the read takes 32 rounds. Two
 # cures: **padding**, rows of 33 words; or a **swizzle**, which stores column $x$ of row $j$ at $x\oplus j$ (bitwise exclusive or) and needs
 # no extra memory.
 
@@ -1155,7 +1155,7 @@ axes[1].legend(fontsize=9, loc="upper left")
 show(
     fig,
     "Left: products forward and backward: 2 + 4 for standard attention, 2 + 4 for tiles with autograd, 2 + 5 when the weights are computed "
-    "again. Right: numbers kept at 512 and 1024 tokens: millions for the first two, a few hundred thousand when computed again.",
+    "again. Right: numbers kept at 512 and 1024 tokens: one to four million for the first two, 0.13 and 0.26 million when computed again.",
 )
 
 # %% [markdown] claims="C235, C107, C108, C109"
@@ -1319,7 +1319,7 @@ for name, means in heard.items():
     print(f"{name:26}" + "  ".join(f"n = {n}: {mean:.3f}" for n, mean in zip(COUNTS, means, strict=True)))
 assert heard["sums in float32"] == [0.5] * 4
 assert heard["sums in bfloat16"][1:] == [1.0] * 3  # l stops at 256 after the zeros, and then the ones add up to 256 too
-assert heard["sums in float16"] == [0.5, 0.5, 0.5, 1.0]  # the same from 2048 on
+assert heard["sums in float16"] == [0.5, 0.5, 0.5, 1.0]  # the same above 2048
 
 # %% [markdown]
 # **How large are the errors otherwise?** Random inputs, 1,024 keys, against float64 on the same *rounded* inputs, so that only the
@@ -1465,10 +1465,10 @@ assert least["five kernels"] > 1.8 * least["mask, softmax, dropout as one"] > 3 
 # | | saves | changes numbers | goes wrong |
 # |---|---|---|---|
 # | fusion of elementwise passes | launches, $4n^2$ of $8n^2$ numbers moved | no | harder to debug; weights cannot be returned |
-# | fusion with tiles | all $n^2$ traffic | order of sums | needs a backward pass of its own; registers and shared memory limit the tile |
+# | fusion with tiles | all traffic of scores and weights | order of sums | needs a backward pass of its own; registers and shared memory limit the tile |
 # | float16 | half the bytes; tensor cores | 11 significant bits | range: 65,504; gradients underflow, so losses are scaled |
 # | bfloat16 | the same | 8 significant bits | sums stall; small differences vanish |
-# | int8 cache | a quarter of the bytes | scale per row or group | outliers; error to be measured |
+# | int8 cache | three quarters of the bytes of float32 | scale per row or group | outliers; error to be measured |
 #
 # **Measured above.** Everything in 16 bits: relative error $10^{-3}$ (float16) and $10^{-2}$ (bfloat16) at 1,024 keys. Sums and softmax in
 # float32, weights rounded for the second product: $10^{-5}$ and $10^{-4}$, below the rounding of the output itself. So float32 inside costs
@@ -1558,7 +1558,7 @@ claim("C034", saving, at_least=50, what="extra memory at 2,048 tokens, measured 
 #
 # **How does one get from these formulas to a fast kernel?** In steps, each of which removes the bound of the one before.
 # `attn_core/flash/cuda` has one CUDA file for each. Their list says what is new, and their launches how many threads share a tile. For one
-# call, 4,096 tokens at $d=128$:
+# call, a batch of 4 with 16 heads of 4,096 tokens at $d=128$:
 
 # %% tags=["nbval-ignore-output"]
 for stage in STAGES:
@@ -1581,7 +1581,7 @@ for stage in STAGES:
 # | 4 swizzle, `ldmatrix`, `cp.async` | conflict-free tiles; copies in the background | banks; waiting for tiles | tensor cores, and exponentials beside them |
 # | to come, Hopper only | TMA and `wgmma`; warps that only load; two groups in turns | the rate of `mma.sync`; exponentials hidden behind products | power |
 #
-# Why is step 1 not the fast one? The next cell computes it. For *float32 units* the scores' traffic was never the bound.
+# Why is step 1 not the fast one? The next cells compute it. For *float32 units* the traffic of the scores was never the bound.
 
 # %%
 SMS = {
@@ -1670,9 +1670,9 @@ show(
 )
 
 # %% [markdown]
-# **Read it.** For float32 units, memory allows 104 Tflop/s even to the naive kernels: 13 times what their loads allow. Fusing lifts a bound
+# **Read it.** For float32 units, memory allows even the naive kernels 104 Tflop/s: 13 times what their loads allow. Fusing lifts a bound
 # that did not bind. What helped a little is that half of the loads are gone, and that is paid for with idle multiprocessors and with more
-# numbers per thread than registers may hold. The order of the bounds is the order of the ladder: loads, then float32 units (on the A100;
+# numbers per thread than registers can hold. The order of the bounds is the order of the ladder: loads, then float32 units (on the A100;
 # the H100 has more of them and is still short of loads), then banks, then tensor cores. Only when products are fast does the traffic of the
 # scores bind: at 2 bytes a number and $d=128$ standard attention is held at $d/2$ flops per byte, 214 Tflop/s on an H100.
 #
@@ -1708,7 +1708,7 @@ excerpt(4, "the keys are here", before=2, after=1)  # values are on their way wh
 #
 # **How does one test a kernel without a GPU?** The same files are compiled for an ordinary processor, against a header in which threads are
 # fibers that stop at barriers and at warp operations. Every stage runs over ragged shapes, types, masks and groups, with the threads served
-# first-in, last-in and in random order, and with memory that is poisoned with NaN. Judge is float64: the error may be twice that of plain
+# first-in, last-in and in random order, and with memory that is poisoned with NaN. The judge is float64: the error may be twice that of plain
 # attention in the same precision. And the tests are tested: bugs are planted in copies of the kernels, and each must be caught. The
 # compiler for the GPU needs no GPU either: registers, shared memory and the instructions that must appear are asserted. All of it is in
 # `tests/flash`.
@@ -1747,7 +1747,7 @@ else:
 
 # %% [markdown]
 # Without the barrier the first order gives the right numbers, to the last digit; served last-in, the kernel returns NaN, since it reads
-# what nobody has written. A GPU picks its own order, another one every day. And the emulator counts the rounds of shared memory per `mma`
+# what nobody has written. A GPU picks its own order, a different one every day. And the emulator counts the rounds of shared memory per `mma`
 # of the shipping kernel, the number that was computed above.
 #
 # What no emulator can show: speed, the real timing of copies in the background, and an instruction that kernel and emulator misunderstand
@@ -1871,8 +1871,8 @@ print(
 # float64, on values whose mean is not 0.
 #
 # **An incident, as it happens.** A model trains with a hand-written tiled forward pass. It is exact, and it runs out of memory where the
-# formula did. Autograd had kept every tile (table above). The cure is a backward pass that computes the weights again, or checkpointing,
-# which does it for you.
+# formula did. Autograd had kept every tile (table above). The cure is a backward pass that computes the weights again.
+# Checkpointing helps less: one layer at a time still holds all its tiles.
 #
 # **What gives a candidate away.** Strong: asks "which pass, which head size" before saying memory-bound; says that flops go *up*. Weak: "it
 # is faster because it is fused".
@@ -1880,7 +1880,7 @@ print(
 # %% [markdown]
 # ## Takeaways
 #
-# 1. Elementwise passes do one or two flops per byte; at $d=64$ and 128 the products are below the ridge too ([Two bounds](#Two-bounds),
+# 1. Elementwise passes do about one flop per byte or less; at $d=64$ and 128 the products are below the ridge too ([Two bounds](#Two-bounds),
 #    C231).
 # 2. The online softmax is exact, in any order of blocks: three numbers, one factor, and a rule for −∞ ([The online
 #    softmax](#The-online-softmax), C233).
@@ -1912,7 +1912,7 @@ print(
 # %% [markdown]
 # ## Check yourself
 #
-# Mark each row from 1 (cannot) over 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below
+# Mark each row from 1 (cannot), 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below
 # in three days.
 #
 # | I can | 1–5 | if below 4 |
@@ -1937,6 +1937,6 @@ print(
 # O(n²) Memory*. Dao, Fu, Ermon, Rudra and Ré 2022, *FlashAttention: Fast and Memory-Efficient Exact Attention with IO-Awareness* (algorithm
 # 1, theorem 2, figure 2). Dao 2023, *FlashAttention-2: Faster Attention with Better Parallelism and Work Partitioning*. Shah, Bikshandi,
 # Zhang, Thakkar, Ramani and Dao 2024, *FlashAttention-3: Fast and Accurate Attention with Asynchrony and Low-precision*. Williams, Waterman
-# and Patterson 2009, *Roofline: An Insightful Visual Performance Model*. NVIDIA: A100 and H100 architecture whitepapers and data sheets;
+# and Patterson 2009, *Roofline: An Insightful Visual Performance Model for Multicore Architectures*. NVIDIA: A100 and H100 architecture whitepapers and data sheets;
 # CUDA C++ programming guide (throughput of instructions, shared memory); PTX ISA (`mma`, `ldmatrix`, `cp.async`). Vaswani et al. 2017,
 # *Attention Is All You Need*, equation 1.

@@ -2,7 +2,7 @@
 # # 18 · Vision: channel and spatial gates, CBAM, the Vision Transformer
 #
 # - **Time:** 75 minutes, questions of the page included; the assignment takes another 60.
-# - **Prerequisites:** scaled dot-product attention ([06 · Scaling](06_scaling.ipynb)) and several heads (08 · Heads); convolution, batch norm.
+# - **Prerequisites:** scaled dot-product attention ([06 · Scaling](06_scaling.ipynb)) and several heads ([08 · Heads](08_heads.ipynb)); convolution, batch norm.
 # - **Interview kinds:** *explain* and *implement*; asked for computer vision and multimodal roles.
 #
 # **Objectives.** When you are through, you can
@@ -88,7 +88,7 @@ for name, weights in kinds.items():
 # <details><summary>Sixty-second answer</summary>
 #
 # Three. A channel gate, as in Squeeze-and-Excitation, weighs what: one number per channel, made from a mean over all positions. A spatial gate, as in the
-# second half of CBAM, weighs where: one number per position, made from what the channels say there. Both are sigmoids. Each number lies between zero and one by itself;
+# second half of CBAM, weighs where: one number per position, made from what the channels say there and nearby. Both are sigmoids. Each number lies between zero and one by itself;
 # they need not sum to one, several may be fully open, and since none exceeds one they can only attenuate. To amplify means: to attenuate the rest. The third kind is
 # self-attention among tokens, as in the Vision Transformer: a matrix of positions by positions, each row a softmax that sums to one. It does not scale a map, it moves
 # content between places. None of the soft kinds saves compute, because everything is computed before it is multiplied by a small number. You find them in
@@ -105,7 +105,7 @@ for name, weights in kinds.items():
 #
 # - **Sigmoid or softmax?** Use a softmax if the choices compete (which position to read), a sigmoid if they do not (several channels may be
 #   useful at once). With 2048 channels a softmax would leave 1/2048 each on average, and the map would all but vanish.
-# - **Only attenuates.** $|s_cx_c|\le|x_c|$, equality out of reach. The following layer, or a batch norm, can undo a common factor; so only the *ratio* of two gates matters.
+# - **Only attenuates.** $|s_cx_c|<|x_c|$ wherever $x_c\ne0$. The following layer, or a batch norm, can undo a common factor; so only the *ratio* of two gates matters.
 # - **No compute saved.** The gate is multiplied at the end; a value of 0.001 costs as much as 0.999 (counted below).
 # - **What each can know.** A channel gate is computed from a mean and a maximum over positions: permute the positions and it stays the same. It cannot say where. A CBAM spatial gate sees two numbers per
 #   position: it cannot say which channel.
@@ -119,7 +119,7 @@ for name, weights in kinds.items():
 #
 # **Red flag:** "the network does not have to process the unimportant regions".
 #
-# **Follow-up:** could you replace the sigmoid by a softmax over channels? (You could; the channels would compete, and the output would shrink by about C.)
+# **Follow-up:** could you replace the sigmoid by a softmax over channels? (You could; the channels would compete, and the output would shrink by a factor of about C.)
 
 # %% [markdown]
 # ## A gate only attenuates
@@ -241,7 +241,7 @@ print(f"together   {(base + matrices + 2 * numbers) / 1e9:.3f} billion, {(matric
 
 # %% [markdown] claims="C196"
 # **C196 · imprecise.** *“SE costs about 1 % more compute.”* SE-ResNet-50 goes from 3.86 to 3.87 GFLOPs (the paper counts a multiply-add as one). From these rounded figures comes the +0.26 % of the paper; counted exactly it is
-# between 0.07 % (matrices alone) and 0.35 % (averaging and rescaling too). What does grow is memory: 2.51 million weights, about 9.8 %. Two thirds of them sit in the last stage.
+# between 0.07 % (matrices alone) and 0.35 % (averaging and rescaling too). What does grow is memory: 2.51 million weights, about 9.8 %. Nearly two thirds of them sit in the last stage.
 
 # %%
 extra = se_parameters([(channels, blocks) for channels, blocks, _ in STAGES], r=16)
@@ -290,7 +290,7 @@ print("\nshare of the extra weights by stage:", {channels: f"{part:.0%}" for cha
 # ```
 # - **Weights**: $2C^2/r$ per block; over the stages $\frac2r\sum_sN_sC_s^2=\frac18(3\cdot256^2+4\cdot512^2+6\cdot1024^2+3\cdot2048^2)=2{,}514{,}944$, on 25.56 million: 9.8 %. $C_s$ is the width at the *end* of the branch, four times that of the 3 × 3 convolution.
 # - **Compute**: as many multiply-adds as weights (2.5 million), plus $2HWC$ per block to average and to scale (11 million): 3.858 → 3.872 billion.
-# - **Without the last stage** two thirds of the weights are saved; the paper reports only little loss of accuracy from it.
+# - **Without the last stage** nearly two thirds of the added weights are saved; the paper reports only little loss of accuracy from it.
 # - **Gradient**: $\partial\tilde x_c/\partial x_c$ has two paths, through $x_c$ and through $s$. Detaching $s$ trains a net whose gates never learn.
 # - **Invariant** to any permutation of the positions of $x$ (as a gate), *equivariant* as a block.
 # </details>
@@ -374,7 +374,7 @@ claim(
 # %% [markdown]
 # ### Does the order matter?
 #
-# As functions, yes. *Parallel* means that both gates are made from $x$, and both are multiplied. Three arrangements, the same weights, the same $x$:
+# As functions, yes. *Parallel* means that both gates are made from $x$, and $x$ is multiplied by both. Three arrangements, the same weights, the same $x$:
 
 
 # %%
@@ -537,7 +537,7 @@ slider(look, "scene", list(range(30)), alt=describe_scene)
 
 # %% [markdown]
 # The gate has 98 weights and was never told a place. It learned to look for much ink at once, since that is what a whole digit has and a piece has not. That is a cue, not an understanding:
-# where pieces lie close together it opens too, and at the rim, where zeros come in from outside, it never quite closes. A gate map is a hint at what the network uses, no proof (lecture 26 takes that apart).
+# where pieces lie close together it opens too, and at the rim, where zeros come in from outside, it never quite closes. A gate map is a hint at what the network uses, not a proof (lecture 26 takes that apart).
 #
 # ### What the channel gate knows
 #
@@ -567,7 +567,7 @@ assert all(what > 0.15 and where < 0.1 for what, where in probes["channel gate"]
 assert all(where > 0.4 for _, where in probes["spatial gate"])
 
 # %% [markdown]
-# The 16 numbers of the channel gate say something of the digit and nothing of its place. The 100 numbers of the spatial gate say where it is, and hardly which it is. That is how the two divide the work, and it follows from what they are
+# The 16 numbers of the channel gate say something about the digit and nothing about its place. The 100 numbers of the spatial gate say where it is, and hardly which it is. That is how the two divide the work, and it follows from what they are
 # computed from: a mean and a maximum over positions cannot hold a position.
 #
 # ### The order, measured
@@ -598,7 +598,7 @@ print(
 assert min(ordered) - means["no gate"] > 0.08
 
 # %% [markdown] claims="C194"
-# **Here the order hardly matters**, and channel-first is not ahead. Both gates at all is what helps. Three seeds of a toy say nothing against ImageNet; but they say that "channel first" is a finding about a network and a data set, and no law.
+# **Here the order hardly matters**, and channel-first is not ahead. What helps is to have the gates, in whatever order. Three seeds of a toy say nothing against ImageNet; but they say that "channel first" is a finding about a network and a data set, not a law.
 #
 # **C194 · true.** *“Channel then spatial beats parallel.”* So it was in the ablation of Woo et al. (2018), with ResNet-50 on ImageNet, by a few tenths of a point of top-1 error. It is an experiment of theirs, and ours above does not show it.
 
@@ -617,7 +617,7 @@ assert min(ordered) - means["no gate"] > 0.08
 #
 # CBAM is two gates in a row. First what: pool the map over positions twice, by mean and by maximum, send both vectors through one shared two-layer MLP, add, take the sigmoid. That is a gate per channel. SE has the mean only, so it
 # cannot tell one bright spot from a faint veil. Multiply: that is F prime. Then where: pool F prime over the channels, again by mean and by maximum, stack the two maps, a seven by seven convolution, a sigmoid. That is a gate per position. It is computed from F prime
-# and multiplies F prime, not the original. The spatial part has ninety-eight weights. In the paper, channel first beat spatial first and parallel, by a few tenths of a percent. Both gates are sigmoids: they attenuate, they do not sum to one, they save no compute.
+# and multiplies F prime, not the original. The spatial part has ninety-eight weights. In the paper, channel first beat spatial first and parallel, by one to three tenths of a point. Both gates are sigmoids: they attenuate, they do not sum to one, they save no compute.
 # The channel gate is blind to where, the spatial gate to which channel.
 # </details>
 # <details><summary>Full answer</summary>
@@ -646,12 +646,12 @@ assert min(ordered) - means["no gate"] > 0.08
 #
 # **Red flag:** "CBAM is SE plus a mask on the input image".
 #
-# **Follow-up:** at test time images are twice as large. Which of the two gates notices? (Neither has a weight that depends on the size. But 7 × 7 now covers a quarter of the area it did, and a maximum over four times as many positions is larger.)
+# **Follow-up:** at test time images are twice as wide and twice as high. Which of the two gates notices? (Neither has a weight that depends on the size. But 7 × 7 now covers a quarter of the share of the image that it did, and a maximum over four times as many positions tends to be larger.)
 
 # %% [markdown]
 # ## Gates save no compute
 #
-# **A gate of 0.001: is the region skipped?** No. All convolutions have run before the gate is known, and the product with 0.001 is computed like any other. Count the multiply-adds with PyTorch's own counter: once with the gates as trained, once
+# **A gate of 0.001: is the region skipped?** No. All convolutions have run before the gate is known, and the product with 0.001 is computed like any other. Count the multiply-adds with PyTorch's own counter: once with untrained gates, once
 # with gates that are shut everywhere, once without gates. Then crop.
 
 
@@ -787,7 +787,7 @@ claim("C189", int((probe.grad != 0).sum()), 64, what="pixels of 64 that reach th
 # %% [markdown]
 # ## Without positions, a bag of patches
 #
-# **Would it notice that the patches are shuffled?** Self-attention has no order: permute its input and its output is permuted alike. Take the mean over the tokens, or a class token, and the answer stays the same, unless positions are added to the tokens. To
+# **Would a Transformer notice that the patches are shuffled?** Self-attention has no order: permute its input and its output is permuted alike. Take the mean over the tokens, or a class token, and the answer stays the same, unless positions are added to the tokens. To
 # such a network the left photograph and the right one above are the same image.
 
 
@@ -814,7 +814,7 @@ for pooling in ("mean", "class"):
 # %% [markdown]
 # ### Another resolution
 #
-# **The image is larger than in training. What now?** Patches and blocks do not mind, but there are more tokens than positions: 1,024 for 196. The learned vectors form a grid, 14 × 14; interpolate it to 32 × 32, each of the $d$ numbers like a picture (Dosovitskiy et al., section 3.2). The class token
+# **The image is larger than in training. What now?** Patches and blocks do not mind, but there are more tokens than positions: 1,024 against 196. The learned vectors form a grid, 14 × 14; interpolate it to 32 × 32, each of the $d$ features as if it were a picture (Dosovitskiy et al., section 3.2). The class token
 # keeps its vector.
 #
 # To see what interpolation keeps, take smooth positions whose truth is known on every grid: $\sin$ and $\cos$ of the row and the column.
@@ -856,8 +856,9 @@ show(
 # %% [markdown]
 # ## Little data, much data
 #
-# **Why did Vision Transformers need so many images?** A convolution is told two things before it sees one image: near pixels belong together, and what holds here holds there. A Transformer is told neither; it has to learn both from examples. So with few it should be worse, and
-# the gap should shrink with more. Same digits (centred, 8 × 8), about 10,000 weights each, the from 50 to 1200 examples. The convolutional net trains for 80 steps, the Transformer, which learns more slowly, for 200.
+# **Why did Vision Transformers need so many images?** A convolution is told two things before it sees one image: near pixels belong together, and what holds here holds there. A Transformer is told almost nothing of either; it has to learn both from examples. So with few examples it should be worse, and the gap should shrink with more.
+#
+# The same digits (centred, 8 × 8), about 10,000 weights in each network, and from 50 to 1200 examples. The convolutional net trains for 80 steps, the Transformer, which learns more slowly, for 200.
 
 
 # %%
@@ -964,12 +965,12 @@ print(f"mean gap: {gaps[0].mean():.0%} with {AMOUNTS[0]} examples, {gaps[-1].mea
 #     x = x.reshape(B, C, H // P, P, W // P, P)
 #     return x.permute(0, 2, 4, 1, 3, 5).reshape(B, (H // P) * (W // P), C * P * P)
 # ```
-# The permutation is the point: rows and columns of the *grid* first, then channel, row and column *inside* the patch. A bare `reshape(B, n, -1)` runs and mixes patches. The same as a convolution with kernel and stride $P$ followed by flattening.
+# The permutation is the point: rows and columns of the *grid* first, then channel, row and column *inside* the patch. A bare `reshape(B, n, -1)` runs and mixes patches. Patches times $E$ are a convolution with kernel and stride $P$, flattened.
 # $$z_0=[z_\text{class};E p_1;\dots;E p_n]+E_\text{pos},\quad z\leftarrow z+\operatorname{MSA}(\operatorname{LN}z),\quad z\leftarrow z+\operatorname{MLP}(\operatorname{LN}z),\quad \text{logits}=W\operatorname{LN}(z)_0 .$$
 # - **Cost** per block: $12nd^2+2n^2d$; the second term wins from $n=6d$ on. With $n=196$, $d=768$ it is 4 % of the first: at 224² the *projections* cost, not the attention. At 1024² ($n=4096$) it is 89 %.
 # - **Without positions** the map is permutation equivariant, its pooled output invariant (measured: logits move by less than 1e-5).
 # - **Resolution**: same $P$, more tokens; interpolate $E_\text{pos}$ as a grid, leave the class vector out of it.
-# - **Data**: measured here, same budget: a gap of about 25 points with 50 digits, about 10 with 1200. Convolution has locality and shared weights built in; the Transformer has only the shared $E$.
+# - **Data**: measured here, with about 10,000 weights each: a gap of about 25 points with 50 digits, about 10 with 1200. Convolution has locality and shared weights built in; the Transformer has only the shared $E$.
 # - **Windows** (Swin): attention within $M\times M$ tokens, $nM^2$ pairs; shifted windows connect neighbours.
 # </details>
 # <details><summary>How it is scored</summary>
@@ -988,7 +989,7 @@ print(f"mean gap: {gaps[0].mean():.0%} with {AMOUNTS[0]} examples, {gaps[-1].mea
 #
 # - *Where in a ResNet block does the gate go?* On the residual branch, before the addition: $x+s\odot f(x)$. Gate the sum, and the skip path is attenuated in every block: with $s=0.5$ in 16 blocks, by $0.5^{16}=1.5\cdot10^{-5}$.
 # - *Class token or mean of the tokens?* Both work; the mean needs no extra token, and the paper's appendix finds them equal once the learning rate is tuned.
-# - *Why is SE's bottleneck needed, why not one matrix?* $C^2$ instead of $2C^2/r$ weights, eight times as many with $r=16$; and the relu between lets channels interact.
+# - *Why is SE's bottleneck needed, why not one matrix?* One matrix has $C^2$ weights instead of $2C^2/r$, eight times as many as with $r=16$; and without the relu between two layers the channels interact only linearly.
 
 # %% [markdown]
 # ## Pitfalls
@@ -1063,7 +1064,7 @@ print(
 # %% [markdown]
 # ## Takeaways
 #
-# 1. Channel gate, spatial gate, self-attention: $C$, $HW$ and $HW\times HW$ weights; only the last sum to one ([Three mechanisms, one name](#Three-mechanisms,-one-name)).
+# 1. Channel gate, spatial gate, self-attention: $C$, $HW$ and $HW\times HW$ weights; only the last sum to one, row by row ([Three mechanisms, one name](#Three-mechanisms,-one-name)).
 # 2. A gate only attenuates, and saves nothing ([A gate only attenuates](#A-gate-only-attenuates), C187; [Gates save no compute](#Gates-save-no-compute), C188).
 # 3. SE-ResNet-50: 2,514,944 more weights, 9.8 %, but less than half a percent more compute ([What SE costs](#What-SE-costs), C196).
 # 4. CBAM: mean and maximum, channel first, and the spatial gate reads and multiplies what is left ([CBAM: what, then where](#CBAM:-what,-then-where), C191 to C193).
@@ -1090,7 +1091,7 @@ print(
 # %% [markdown]
 # ## Check yourself
 #
-# Mark each row from 1 (cannot) over 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below in three days.
+# Mark each row from 1 (cannot), 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below in three days.
 #
 # | I can | 1–5 | if below 4 |
 # |---|---|---|

@@ -52,7 +52,7 @@ SEEDS = (0, 1, 2)
 # *edge list* of shape $2\times E$: row 0 holds the **source** $j$, which is read, row 1 the **target** $i$, which reads. An edge $j\to i$ carries a
 # message from $j$ to $i$. "They know each other" is two edges.
 #
-# Our real graph is Zachary's karate club (1977): 34 members, 78 pairs who met outside of the club. Then the club split in two, one half
+# Our real graph is Zachary's karate club (1977): 34 members, 78 pairs who met outside the club. Then the club split in two, one half
 # with the instructor (node 0), one with the officers (node 33). Can the split be told from who met whom?
 
 # %%
@@ -99,7 +99,7 @@ show(fig, "34 nodes in two crowds, circles around node 0 and squares around node
 # %% [markdown]
 # ## Message passing with fixed weights
 #
-# **What can a node learn from its neighbours?** Three steps, the same in every layer of this page: *transform* each node, $Wh_j$; *weigh* each
+# **What can a node learn from its neighbours?** Three steps, the same in every layer on this page: *transform* each node, $Wh_j$; *weigh* each
 # edge; *sum* into the target. The self-loop $i\to i$ is one of the edges, or else a node would forget itself. A graph convolution (Kipf and Welling 2017)
 # weighs by degree alone. With $A_{ij}=1$ for an edge $j\to i$:
 #
@@ -129,8 +129,8 @@ print("matrix form and edge list on the club: largest difference below 1e-12:", 
 assert gap < 1e-12
 
 # %% [markdown]
-# The rows do not sum to one. Why not simply the mean, $\hat D^{-1}\hat A$? The symmetric form keeps the matrix symmetric, with eigenvalues in
-# $(-1,1]$, so stacked layers cannot blow up; and a hub's message counts less for everybody who reads it. Both are fixed before training. No
+# The rows do not sum to one. Why not simply the mean, $\hat D^{-1}\hat A$? Both have the same eigenvalues, in $(-1,1]$ for an undirected
+# graph, so repeating the mixture cannot blow up. But the symmetric form keeps the matrix symmetric; and a hub's message counts less for everybody who reads it. Both are fixed before training. No
 # neighbour can be *ignored*.
 
 # %% [markdown]
@@ -184,7 +184,7 @@ assert total.tolist() == [1, 1]
 
 # %% [markdown] claims="C236"
 # **C236 · true.** *“e_ij = LeakyReLU(aᵀ[Wh_i ‖ Wh_j]), then softmax over the neighbours.”* Say the two things that are often left out: the neighbourhood
-# contains the node itself, and the slope is 0.2 (libraries default to 0.01).
+# contains the node itself, and the slope is 0.2 (PyTorch's LeakyReLU defaults to 0.01).
 
 # %%
 rng = np.random.default_rng(0)
@@ -239,7 +239,7 @@ V, E = 10_000, 100_000
 print(f"for {V:,} nodes with {E // V} edges each: dense {V**2:,}, edge list {E + V:,}, {V**2 // (E + V)} times fewer")
 
 # %% [markdown]
-# **Is attention on graphs just masked self-attention?** Yes: the adjacency is the mask, and the score is another one. Give
+# **Is attention on graphs just masked self-attention?** Yes: the adjacency is the mask, and only the score is a different one. Give
 # [scaled dot-product attention](06_scaling.ipynb) the mask of the graph, and GAT's scores as a bias on queries that are zero: it returns GAT. And a Transformer without
 # positions is a graph network on the complete graph. What a graph adds is the sparsity; what it lacks is an order.
 
@@ -266,7 +266,7 @@ assert gap < 1e-12
 # ## Two labels, thirty-four members
 #
 # **Does it work on a real graph?** We tell each network the side of two members, 0 and 33. The features are one-hot, so a network knows of a member only
-# who it is and whom it met. Two layers, a hundred steps; then count the other 32.
+# who it is and whom it met. Two layers, a hundred steps; then count how many of the other 32 are right.
 
 
 # %%
@@ -336,8 +336,8 @@ for kind in KINDS:
     assert min(accuracy(net, club, ~told) for net in nets) > 0.7  # guessing gives a half
 
 # %% [markdown]
-# About nine in ten from two labels, and **no winner**: where friends choose alike, averaging them is right already, and one-hot features leave attention
-# nothing to recognise in a neighbour. Say so in an interview: attention pays where neighbours *differ in use*.
+# About nine in ten from two labels, and **no winner**: where friends choose alike, averaging them is right already, and one-hot features tell attention
+# nothing about what kind of neighbour it reads. Say so in an interview: attention pays where neighbours *differ in use*, where some help and others mislead.
 #
 # What do the weights look like? Node 8 has friends on both sides. Below: what it reads in the first layer of the
 # first network of each kind, mean of the heads. (GCN's weights do not sum to one; the others' do.)
@@ -497,7 +497,7 @@ claim("C239", min(moved["GAT"]), at_least=0.95, what="GAT on a larger graph that
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# Transform every node by a shared W. For every edge from j to i, score: LeakyReLU with slope 0.2 of a dotted with the concatenation of W h_i and W h_j. As a splits in two, that is
+# Transform every node by a shared W. An edge from j to i has the score LeakyReLU, slope 0.2, of a transposed times the concatenation of W h_i and W h_j. Since a splits in two, that is
 # one number per target plus one per source. The neighbourhood includes the node itself: given self-loops are dropped, one per node is added. Softmax over the edges into each target, with that
 # target's maximum subtracted. The new feature is the weighted sum of the transformed neighbours, W h_j, not of h_j, then a non-linearity. Heads have their own W and a; hidden layers
 # concatenate them, the last averages. Cost: V times F times F prime for the transformation plus E times F prime for the edges; a dense version with a mask gives the same but keeps V squared
@@ -530,7 +530,7 @@ claim("C239", min(moved["GAT"]), at_least=0.95, what="GAT on a larger graph that
 # - **Cost** per head: $VFF'$ to transform, $2VF'$ for $u,w$, $E$ scores, $EF'$ to mix: $O(VFF'+EF')$. The paper: $O(|V|FF'+|E|F')$.
 # - **GCN**: the same with $\alpha_{ij}=1/\sqrt{d_id_j}$, known before training. It cannot ignore a neighbour (measured above).
 # - **Inductive**: no parameter belongs to a node, an edge or a size.
-# - **Not a detail**: LeakyReLU is there because without it the softmax over $j$ cancels $u_i$ altogether: $e_{ij}=u_i+w_j$ gives the same weights for any $u_i$.
+# - **Not a detail**: without LeakyReLU the softmax over $j$ would cancel $u_i$ altogether: $e_{ij}=u_i+w_j$ gives the same weights for any $u_i$.
 # </details>
 # <details><summary>How it is scored</summary>
 #
@@ -548,7 +548,7 @@ claim("C239", min(moved["GAT"]), at_least=0.95, what="GAT on a larger graph that
 #
 # **Can two nodes prefer different neighbours?** Look at the split again: $e_{ij}=\operatorname{LeakyReLU}(u_i+w_j)$. LeakyReLU is strictly increasing (slope $>0$), and adding $u_i$
 # changes no order. So $e_{ij}\ge e_{ik}$ if and only if $w_j\ge w_k$, **for every $i$**. The query decides how sharply it prefers, never whom. Brody, Alon and Yahav 2022 call this *static*
-# attention. The test: is there one order of the columns along which every row of scores rises?
+# attention. The test: is there one order of the columns along which no row of scores ever falls?
 
 # %%
 rng = np.random.default_rng(50)
@@ -588,7 +588,7 @@ print(
 
 # %% [markdown] claims="C238"
 # **C238 · imprecise.** *“GAT lets each node weigh its own neighbours differently, so its attention is dynamic.”* The weights do differ, the ranking does not. With random weights and 8 nodes, all nodes
-# share one favourite in 100% of the graphs; with GATv2 in about 35%. (That share depends on the sizes, and not on the scale of the weights: it is about 32% with 16 features, 46% with 4.)
+# share one favourite in 100% of the graphs; with GATv2 in about 35%. (That share depends on the sizes, and not on the scale of the weights: it is about 30% with 16 features, 46% with 4.)
 
 # %%
 counts = np.zeros((2, 2))
@@ -602,6 +602,9 @@ claim("C238", share[0, 0], 1, what="GAT: all 8 nodes share one favourite")
 claim("C238", share[0, 1], 1, what="GAT: one order fits all rows, compared exactly")
 claim("C238", share[1, 0], 0.35, 0.05, what="GATv2: all 8 nodes share one favourite (8 features)")
 claim("C238", share[1, 1], at_most=0.01, what="GATv2: one order fits all rows")
+for size, expected in ((4, 0.46), (16, 0.30)):
+    found = np.mean([shares_its_top(random_tables(size=size)[1]) for _ in range(1500)])
+    claim("C238", found, expected, 0.04, what=f"GATv2: all 8 nodes share one favourite ({size} features)")
 spread = np.ptp(np.exp(one) / np.exp(one).sum(1, keepdims=True), axis=0).max()
 claim("C238", spread, at_least=0.02, what="GAT: largest difference between two nodes' weights for one neighbour")
 
@@ -613,7 +616,7 @@ claim("C238", spread, at_least=0.02, what="GAT: largest difference between two n
 # $$\text{GAT: } \operatorname{LeakyReLU}\big(a^\top W[\cdot]\big)\qquad\longrightarrow\qquad
 # \text{GATv2: } e_{ij}=a^\top\operatorname{LeakyReLU}\big(W[h_i\Vert h_j]\big),\quad W\in\mathbb R^{F'\times2F}.$$
 #
-# In GAT, $a^\top$ and $W$ are neighbours and collapse into one vector. In GATv2 the score is a small network with a hidden layer of $F'$ units: additive attention with LeakyReLU for tanh. It
+# In GAT, $a^\top$ and $W$ are neighbours and collapse into one vector. In GATv2 the score is a small network with a hidden layer of $F'$ units: additive attention ([02 · Bahdanau](02_bahdanau.ipynb)) with LeakyReLU in place of tanh. It
 # no longer splits into a part of $i$ and a part of $j$. $W=[W_1\,W_2]$ has one block per end; the values are $W_2h_j$.
 #
 # **By hand.** $h$ a number, $W=\begin{pmatrix}1&-1\\-1&1\end{pmatrix}$, $a=(-1,-1)$: $e_{ij}=-(1-0.2)\,|h_i-h_j|$. Every node prefers the neighbour that is most like it.
@@ -624,14 +627,13 @@ W, a = np.array([[1.0, -1.0], [-1.0, 1.0]]), np.array([-1.0, -1.0])
 triple = np.stack([np.tile(np.arange(3), 3), np.repeat(np.arange(3), 3)])
 near = gatv2_scores(h, W, a, triple).reshape(3, 3)
 print(near, "\nfavourites", near.argmax(1), " static:", is_static(near))
-late = np.array([[1.0, 2.0, 3.0]]) - np.array([[1.0], [2.0], [3.0]])
 print("LeakyReLU outside again, aᵀW[h_i ‖ h_j] = 0 · h_i + 0 · h_j: nothing is left of it", (a @ W))
 assert near.argmax(1).tolist() == [0, 1, 2]
 assert not (a @ W).any()
 
 # %% [markdown]
 # **Does it matter in training?** A task that needs it, after Brody et al.: a dictionary as a graph. Each of $k$ entries holds a key and a value; each of $k$ queries holds a key and reads *all* entries. Its
-# answer is the value of its own entry. (The values are drawn independently. Were they a permutation, a network could also answer by reading all *but* its own: ours did.) All queries have the same neighbours, so a static head must give them all the same favourite. One layer, one head, 64 hidden units, 150 steps on 20 batches of
+# answer is the value of its own entry. (The values are drawn independently. Were they a permutation, a network could also answer by reading all *but* its own: ours did.) All queries have the same neighbours, so a static head must give them all the same favourite entry. One layer, one head, 64 hidden units, 150 steps on 20 batches of
 # random dictionaries; tested on new ones.
 
 
@@ -715,7 +717,7 @@ for kind, attention in (("GAT", gat_attention), ("GATv2", gatv2_attention)):
 assert diagonal[1] > 0.7 > 0.4 > diagonal[0]
 
 # %% [markdown]
-# GAT does not fail at generalising: it cannot even fit. Why did it do well among friends and strangers? There the right preference is the *same* for everybody, "friends first", which a static ranking can say.
+# GAT does not fail at generalising: it cannot even fit. Why did it do well among friends and strangers? There the right preference is the *same* for everybody, "friends first", which a static ranking can express.
 # More heads help a little (each has one favourite), and a second layer may move information around; the single head cannot.
 #
 # **The price.** GATv2 scores an edge with $F'$ multiply-adds, where GAT takes one addition, and keeps $F'$ hidden units per edge. With $W=[W_1\,W_2]$ it has about twice the parameters; sharing
@@ -749,11 +751,11 @@ assert counted == [costs[kind][1] for kind in KINDS]
 # </details>
 # <details><summary>Sixty-second answer</summary>
 #
-# The attention is static. The vector a splits, so the score is LeakyReLU of u_i plus w_j: one number of the query, one of the neighbour. LeakyReLU is strictly increasing, and adding u_i to all does not
-# change their order. So every node ranks the neighbours by the same w_j. The weights may be sharper or flatter from node to node, but two nodes with the same neighbours always have the same favourite. A single
+# The attention is static. The vector a splits, so the score is LeakyReLU of u_i plus w_j: one number for the query, one for the neighbour. LeakyReLU is increasing, and adding u_i to all
+# keeps their order. So every node ranks by the same w_j. Weights may be sharper or flatter, but nodes with the same neighbours always have the same favourite. A single
 # head cannot solve a lookup, where each query needs its own key. GATv2 moves the bracket: a transposed times LeakyReLU of W times the concatenation. Now the non-linearity stands between
-# two linear maps, the score is a small network of the pair, and the ranking can depend on the query. You can test it: random weights, eight nodes, share of graphs in which all nodes have the same favourite.
-# GAT: one hundred percent. GATv2: about thirty-five. The price is F prime multiply-adds per edge.
+# two linear maps, the score is a small network of the pair, and the ranking can depend on the query. You can test it: with random weights and eight nodes, all have the same favourite
+# in one hundred percent of the graphs with GAT, in about thirty-five with GATv2. The price is F prime multiply-adds per edge, and a second W unless it is shared.
 # </details>
 # <details><summary>Full answer</summary>
 #
@@ -764,8 +766,8 @@ assert counted == [costs[kind][1] for kind in KINDS]
 # - What **can** depend on $i$: the weights. If $u_i+w_j>0$ for all $j$, gaps are $w_j-w_k$; if all are below zero, gaps shrink to $s(w_j-w_k)$. The query chooses between sharp and flat.
 # - **Consequence.** If two nodes share a neighbourhood and need different neighbours, one head cannot serve both. With $K$ heads there are at most $K$ favourites. Measured: in the
 #   dictionary GAT does hardly better than naming the most frequent value, GATv2 answers everything.
-# - **Fix.** $e_{ij}=a^\top\operatorname{LeakyReLU}(W[h_i\Vert h_j])$. The sum over hidden units of LeakyReLU$(x_m(i)+y_m(j))$ does not split. Example: hidden units $h_i-h_j$ and $h_j-h_i$ with $a=(-1,-1)$ give
-#   $-(1-s)|h_i-h_j|$: each prefers its like. Brody et al. prove more: with wide enough hidden layer *any* choice of favourites is possible (dynamic attention).
+# - **Fix.** $e_{ij}=a^\top\operatorname{LeakyReLU}(W[h_i\Vert h_j])$. The sum over hidden units, $\sum_ma_m\operatorname{LeakyReLU}(x_m(i)+y_m(j))$, does not split. Example: hidden units $h_i-h_j$ and $h_j-h_i$ with $a=(-1,-1)$ give
+#   $-(1-s)|h_i-h_j|$: each prefers its like. Brody et al. prove more: with a wide enough hidden layer *any* choice of favourites is possible (dynamic attention).
 # - Other fixes: dot-product scores $h_i^\top W_Q^\top W_Kh_j$ are dynamic too (a Transformer's attention never had the weakness).
 # - **Test.** 3000 random graphs of 8 nodes, 8 features: all share one favourite in 100% (GAT) and about 35% (GATv2). The stronger test, one *order* fits all rows, holds in 100% and under 1%.
 # - **When it does not matter**: if what is worth reading is the same for everybody, as with friends and strangers above.
@@ -861,7 +863,7 @@ assert weight > once
 
 alone = edge_softmax(gat_scores(h, W, a[0], one_way), one_way[1], 5)  # 4. no self-loops
 print(
-    "no self-loops: every node has one neighbour, so every weight is",
+    "no self-loops: every node but 0 has one neighbour, so every weight is",
     alone,
     ": attention without a choice; node 0 gets nothing",
 )
@@ -883,10 +885,10 @@ assert (alone == 1).all()
 # |---|---|---|
 # | citation graph, 2.7k papers, 5k links | a paper; its ≈ 4 neighbours and itself | two layers, 8 heads of 8 features, strong dropout (Veličković et al. 2018, Cora) |
 # | recommendation, 10⁸ users and items | a user; 10–25 sampled items | neighbour sampling; edge features such as time |
-# | molecules, 25 atoms, batches of 128 | an atom; its ≤ 4 bonds | bond types as edge features; a read-out over all atoms |
+# | molecules, 25 atoms, batches of 128 | an atom; its ≤ 4 bonded neighbours | bond types as edge features; a read-out over all atoms |
 # | fraud, payments with hubs | an account; thousands of payments | weights that can ignore: attention; cap the hubs |
 #
-# **What to do (2026), and what it rests on.** Start with GCN or a mean: two layers. If neighbours differ in use, take GATv2 rather than GAT, since it costs little more and can do more (measured above; Brody et al. 2022
+# **What to do (2026), and what it rests on.** Start with GCN or a mean: two layers. If neighbours differ in use, take GATv2 rather than GAT: for about twice the cost it can do more (measured above; Brody et al. 2022
 # find it equal or better on their benchmarks). Always report a baseline without the graph.
 #
 # **What gives a candidate away.** Strong: says "the order, not the weights" and derives it in two lines. Weak: recites the formula with $h_j$ in the sum, and takes $N(i)$ without $i$.
@@ -920,7 +922,7 @@ assert (alone == 1).all()
 # %% [markdown]
 # ## Check yourself
 #
-# Mark each row from 1 (cannot) over 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below in three days.
+# Mark each row from 1 (cannot), 2 (vaguely), 3 (can explain), 4 (can derive) to 5 (could teach). Aim at 4; come back to what is below in three days.
 #
 # | I can | 1–5 | if below 4 |
 # |---|---|---|

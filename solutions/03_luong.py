@@ -6,7 +6,7 @@
 #
 # - **Before:** the lecture [03 · Luong](../../notebooks/03_luong.ipynb).
 # - **Time:** about 75 minutes. **Points:** 22, of which 5 are for a written answer that a person reads.
-# - **How it works:** replace `raise NotImplementedError()` by your code, run the cell, run the check below it. The check says
+# - **How it works:** replace `raise NotImplementedError()` with your code, run the cell, run the check below it. The check says
 #   within a second whether you are right and, if not, *which* mistake it is. Check as often as you like.
 # - **Stuck?** Run `hint("luong.score")` (any task's name) in a cell of your own: three hints each, the first gives a direction,
 #   the last almost the code.

@@ -6,12 +6,12 @@
 #
 # - **Before:** the lecture [05 · Queries, keys, values](../../notebooks/05_qkv.ipynb).
 # - **Time:** about 45 minutes. **Points:** 13, of which 4 are for a written proof that a person reads.
-# - **How it works:** replace `raise NotImplementedError()` by your code, run the cell, run the check below it. The check says
+# - **How it works:** replace `raise NotImplementedError()` with your code, run the cell, run the check below it. The check says
 #   within a second whether you are right and, if not, *which* mistake it is. Check as often as you like.
 # - **Stuck?** Run `hint("qkv.soft_lookup")` (any task's name) in a cell of your own: three hints each, the first gives a direction,
 #   the last almost the code.
 #
-# **Conventions.** Vectors are *rows*: a projection is `x @ W`. Leading `...` means any number of batch axes, none included. Keep the dtype of
+# **Conventions.** Vectors are *rows*: a projection is `x @ W`. Leading `...` means any number of batch axes, possibly none. Keep the dtype of
 # your inputs (float32 and float64 both occur), in torch let gradients through to all of them, and never modify an input. Softmax must
 # not overflow, however large the scores. You need not check shapes.
 
@@ -33,11 +33,11 @@ from autograder import check, hint
 # |---|---|---|---|---|---|
 # | shape | `(..., n, d)` | `(..., m, d)` | `(..., m, d_v)` | a Python float > 0 | `(..., n, d_v)` |
 #
-# The temperature goes down to `1e-30`, in float32 too, and the vectors may be large or just as small. Keys that tie for the best share its
+# The temperature goes down to `1e-30`, in float32 too; the vectors may be large, or so small that the scores themselves are near `1e-30`. Keys that tie for the best share its
 # weight; a key that is second, by however little, gets nothing once the temperature is far below the difference.
 #
-# By hand: `keys = [[1, 0], [0, 1]]`, `values = [[10], [20]]`. The query `[ln 3, 0]` at temperature 1 has the shares ¾ and ¼, so it reads
-# `[[12.5]]`. At temperature `1e-30` the query `[1, 0]` reads `[[10]]`, and `[1, 1]` reads `[[15]]`.
+# By hand: `keys = [[1, 0], [0, 1]]`, `values = [[10], [20]]`. The query `[[ln 3, 0]]` at temperature 1 has the shares ¾ and ¼, so it reads
+# `[[12.5]]`. At temperature `1e-30` the query `[[1, 0]]` reads `[[10]]`, and `[[1, 1]]` reads `[[15]]`.
 
 
 # %% answer="qkv.soft_lookup"
@@ -90,7 +90,7 @@ check("qkv.self_attention", self_attention)
 # ## 3. What two projections make together
 #
 # The score of two tokens, before scaling, is $q_i\cdot k_j=x_i\,M\,x_j^\top$ for one matrix $M$ that depends on `W_q` and `W_k` only.
-# `score_form(W_q, W_k)` returns it. `W_q` and `W_k` have the shape `(d, d_k)`, the result has `(d, d)`.
+# `score_form(W_q, W_k)`, in torch, returns it. `W_q` and `W_k` have the shape `(d, d_k)`, the result has `(d, d)`.
 #
 # By hand: `W_q = [[1], [2]]` and `W_k = [[3], [4]]` give `[[3, 4], [6, 8]]`. Check one entry: the token `[0, 1]` asks the token `[1, 0]` with the
 # query 2 and finds the key 3, so the score is 6. The other way round it is 1 · 4 = 4.
@@ -110,9 +110,9 @@ check("qkv.score_form", score_form)
 # %% [markdown] locked="qkv-proof-question"
 # ## 4. In writing: what a weighted mean cannot say, and what a shared projection cannot ask
 #
-# One head, rows as tokens, no mask unless it is named. $s_{ij}=q_i\cdot k_j$ before scaling; $a_{ij}$ are the weights. Prove:
+# One head, rows as tokens, no mask unless one is named. $s_{ij}=q_i\cdot k_j$ before scaling; $a_{ij}$ are the weights. Prove:
 #
-# 1. For every vector $u$: $u\cdot\text{out}_i\le\max_j u\cdot v_j$. So the output lies in the convex hull of the values. Name one concrete vector that no
+# 1. For every vector $u$: $u\cdot\text{out}_i\le\max_j u\cdot v_j$. So the output lies in the convex hull of the values. Name one concrete output that no
 #    weights can produce from the values 1 and 2, and say which part of a Transformer block can produce it all the same.
 # 2. If all scores over the visible keys are equal, the output is the mean of the *visible* values. What does token $i$ get with $W_q=0$ under a causal mask?
 # 3. Let $W_q=W_k$. Then $s_{ij}=s_{ji}$, and the token with the longest query scores no other token above itself. What follows if all queries
@@ -125,7 +125,7 @@ check("qkv.score_form", score_form)
 # ### BEGIN SOLUTION
 # **1.** $a_{ij}>0$ and $\sum_ja_{ij}=1$, so $u\cdot\text{out}_i=\sum_ja_{ij}\,(u\cdot v_j)\le\max_ju\cdot v_j\sum_ja_{ij}=\max_ju\cdot v_j$. A point that satisfies this for every
 # $u$ lies in the convex hull (else a hyperplane would separate it). From the values 1 and 2 every output lies between 1 and 2: 3 is impossible, though it is their
-# sum. What comes behind can leave the hull: the output projection $W_O$ (times 2), the residual connection (adds $x_i$), the feed-forward layer.
+# sum. What comes after can leave the hull: the output projection $W_O$ (times 2), the residual connection (adds $x_i$), the feed-forward layer.
 #
 # **2.** With $r$ visible keys, all of score $s$: $a_{ij}=e^s/(re^s)=1/r$ for those, 0 for hidden ones. So the output is $\frac1r\sum_{j\text{ visible}}v_j$. With
 # $W_q=0$ all scores are 0. Under a causal mask token $i$ (from 1) sees $1,\dots,i$ and gets $\frac1i(v_1+\dots+v_i)$: the running mean, not the mean of all.
@@ -142,4 +142,4 @@ check("qkv.score_form", score_form)
 # ## Done?
 #
 # Press **Validate** above (or run *Kernel → Restart and Run All*): every check must be green. Then try, without looking: write down the shapes of
-# everything between four tokens and their outputs, and say what breaks when two of the three projections are one. It is asked.
+# everything between four tokens and their outputs, and say what breaks when two of the three projections are the same. Interviewers ask this.

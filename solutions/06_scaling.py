@@ -6,12 +6,12 @@
 #
 # - **Before:** the lecture [06 · Scaling](../../notebooks/06_scaling.ipynb).
 # - **Time:** about 75 minutes. **Points:** 20, of which 5 are for a written proof that a person reads.
-# - **How it works:** replace `raise NotImplementedError()` by your code, run the cell, run the check below it. The check says
+# - **How it works:** replace `raise NotImplementedError()` with your code, run the cell, run the check below it. The check says
 #   within a second whether you are right and, if not, *which* mistake it is. Check as often as you like.
 # - **Stuck?** Run `hint("scaling.softmax")` (any task's name) in a cell of your own: three hints each, the first gives a direction,
 #   the last almost the code.
 #
-# **Conventions.** `...` means any number of batch axes, none included. A mask is boolean and **True means "may attend"**. A
+# **Conventions.** `...` means any number of batch axes, possibly none. A mask is boolean and **True means "may attend"**. A
 # query that may attend to nothing gets zeros. Keep the dtype of your inputs (float32 and float64 both occur), and never modify
 # them. You need not check shapes.
 

@@ -6,7 +6,7 @@
 #
 # - **Before:** the lecture [07 · Masks](../../notebooks/07_masks.ipynb).
 # - **Time:** about 60 minutes. **Points:** 19, of which 4 are for a written proof that a person reads.
-# - **How it works:** replace `raise NotImplementedError()` by your code, run the cell, run the check below it. The check says
+# - **How it works:** replace `raise NotImplementedError()` with your code, run the cell, run the check below it. The check says
 #   within a second whether you are right and, if not, *which* mistake it is. Check as often as you like.
 # - **Stuck?** Run `hint("masks.causal")` (any task's name) in a cell of your own: three hints each, the first gives a direction,
 #   the last almost the code.
@@ -135,14 +135,14 @@ check("masks.first_leak", first_leak)
 # ## 6. In writing: what leaks, and what an added number hides
 #
 # A causal model is a stack of layers; each is causal self-attention with a residual connection, followed by maps that work on every
-# position alone. The diagonal is visible.
+# position separately. The diagonal is visible.
 #
 # 1. Prove that output $i$ depends on tokens $0,\dots,i$ only.
 # 2. Conclude that one pass over n tokens gives the same outputs as n passes over the prefixes, and that predicting token $i+1$ from output $i$
 #    leaks nothing. What goes wrong if output $i$ is trained to predict token $i$?
-# 3. A query may attend to nothing, and somebody *adds* $-10^9$ to all its scores, which are between −3 and 3. What are its weights in exact arithmetic,
+# 3. A query has no key that it may attend to, and somebody *adds* $-10^9$ to all its scores, which are between −3 and 3. What are its weights in exact arithmetic,
 #    in float64 and in float32, and why?
-# 4. `masked_fill(-inf)`, softmax, `nan_to_num` has finite gradients in that row. The same with an *added* $-\infty$ has not. Why?
+# 4. `masked_fill(-inf)`, softmax, `nan_to_num` has finite gradients in that row. The same with an *added* $-\infty$ does not. Why?
 #
 # One point each. Half a page is enough; write formulas between dollar signs.
 
@@ -150,15 +150,15 @@ check("masks.first_leak", first_leak)
 # ### BEGIN SOLUTION
 # **1.** Induction over the layers; let $h_i$ be row $i$ before a layer. Before the first layer $h_i$ depends on token $i$ alone. Suppose each $h_j$
 # depends on tokens $0,\dots,j$ only. The layer's attention gives $\sum_{j\le i}a_{ij}v_j$: the $v_j$ with $j\le i$ depend on tokens up to $j\le i$; the weights
-# $a_{ij}=e^{s_{ij}}/\sum_{k\le i}e^{s_{ik}}$ use $q_i$ and $k_0,\dots,k_i$, so on tokens up to $i$; forbidden scores are neither in the sum nor mixed.
-# Adding $h_i$ and mapping position $i$ alone bring in nothing else. So the claim holds behind the layer, and by induction behind the last.
+# $a_{ij}=e^{s_{ij}}/\sum_{k\le i}e^{s_{ik}}$ use $q_i$ and $k_0,\dots,k_i$, so they depend on tokens up to $i$; forbidden scores are neither in the sum nor mixed.
+# Adding $h_i$ and mapping position $i$ alone bring in nothing else. So the claim holds after the layer, and by induction after the last.
 #
 # **2.** Output $i$ is a function of the prefix $0,\dots,i$, and the run on that prefix computes the same function (same formulas, same rows), so its last
 # output is output $i$ of the long run. One pass thus gives n predictions, each as if the future did not exist yet: token $i+1$ is not among its inputs. Token $i$
-# is: trained to predict it, the model only has to copy its input. The loss goes to 0 and nothing is learned that could generate text.
+# is among them: trained to predict it, the model only has to copy its input. The loss goes to 0 and nothing is learned that could generate text.
 #
 # **3.** Softmax does not feel a number $c$ that is added to a whole row: $e^{s_j+c}/\sum_ke^{s_k+c}=e^{s_j}/\sum_ke^{s_k}$. So in exact arithmetic the weights are those of
-# *no mask*. In float64 neighbours near $10^9$ lie $1.2\cdot10^{-7}$ apart, so the scores survive to about $10^{-7}$: the same. In float32 they
+# *no mask*. In float64 neighbours near $10^9$ lie $1.2\cdot10^{-7}$ apart, so the scores survive to about $10^{-7}$: again the weights of no mask. In float32 they
 # lie 64 apart; $-10^9+s$ rounds to $-10^9$ for every $|s|\le3$, all scores become equal, the weights uniform. Zeros come out nowhere.
 #
 # **4.** In a row of nothing but $-\infty$ softmax computes $-\infty-(-\infty)$: NaN. Its backward pass is $a\odot(g-a^\top g)$, NaN too, even for $g=0$, which is what `nan_to_num` hands back.
@@ -170,4 +170,4 @@ check("masks.first_leak", first_leak)
 # ## Done?
 #
 # Press **Validate** above (or run *Kernel → Restart and Run All*): every check must be green. Then try, without looking: say in one minute which of −10⁹,
-# `finfo.min` and −∞ you use, what each does to a row without any key in float16, float32 and float64, and how you would prove that a model leaks nothing. It is asked.
+# `finfo.min` and −∞ you use, what each does to a row without any key in float16, float32 and float64, and how you would prove that a model leaks nothing. Interviewers ask this.

@@ -1,12 +1,12 @@
 # %% [markdown] locked="intro"
 # # Assignment 08 · Heads: several look-ups at once
 #
-# **What you will have written at the end:** multi-head attention as it stands in every transformer, from the split of the
+# **What you will have written at the end:** multi-head attention as it stands in every Transformer, from the split of the
 # projections to the output; the variant that today's language models use to keep their caches small; and the count of its parameters.
 #
 # - **Before:** the lecture [08 · Heads](../../notebooks/08_heads.ipynb).
 # - **Time:** about 75 minutes. **Points:** 19, of which 4 are for a written proof that a person reads.
-# - **How it works:** replace `raise NotImplementedError()` by your code, run the cell, run the check below it. The check says
+# - **How it works:** replace `raise NotImplementedError()` with your code, run the cell, run the check below it. The check says
 #   within a second whether you are right and, if not, *which* mistake it is. Check as often as you like.
 # - **Stuck?** Run `hint("heads.multi_head")` (any task's name) in a cell of your own: three hints each, the first gives a direction,
 #   the last almost the code.
@@ -26,7 +26,7 @@ from autograder import check, hint
 # %% [markdown]
 # ## 1. Split
 #
-# `split_heads(x, heads)` turns `(B, n, d)` into `(B, heads, n, d/heads)`. Head h owns d/heads channels in a row, from channel
+# `split_heads(x, heads)` turns `(B, n, d)` into `(B, heads, n, d/heads)`. Head h (from 0) owns d/heads consecutive channels, from channel
 # h · d/heads on, **of every token**. If heads does not divide d, raise a `ValueError` whose message holds the word `heads`.
 #
 # By hand, with `heads = 2`: the two tokens `[1, 2, 3, 4]` and `[5, 6, 7, 8]` give head 0 `[[1, 2], [5, 6]]` and head 1 `[[3, 4], [7, 8]]`.
@@ -49,7 +49,7 @@ check("heads.split", split_heads)
 # %% [markdown]
 # ## 2. Merge
 #
-# `merge_heads(x)` is the inverse: `(B, heads, n, d/heads)` becomes `(B, n, d)`, the heads of a token one behind the other.
+# `merge_heads(x)` is the inverse: `(B, heads, n, d/heads)` becomes `(B, n, d)`, the heads of a token one after the other.
 #
 # By hand: head 0 with `[[1, 2], [5, 6]]` and head 1 with `[[3, 4], [7, 8]]` give the tokens `[1, 2, 3, 4]` and `[5, 6, 7, 8]`.
 
@@ -109,7 +109,7 @@ check("heads.multi_head", multi_head_attention)
 # ## 4. Groups that share keys and values
 #
 # A decoder keeps the keys and values of all earlier tokens. `grouped_query_attention(q, k, v, mask=None)` lets several query heads share one
-# key-value head: query head i reads key-value head `i // (H_q / H_kv)`. The heads are split already, and nothing is projected.
+# key-value head: query head i reads key-value head `i // (H_q // H_kv)`, both counted from 0. The heads are split already, and nothing is projected.
 #
 # | argument | `q` | `k`, `v` | `mask` | result |
 # |---|---|---|---|---|
@@ -143,7 +143,7 @@ check("heads.grouped_query", grouped_query_attention)
 # ## 5. How many parameters?
 #
 # `parameter_count(d_model, heads, d_head=None, bias=False)` counts the entries of the four projections of multi-head attention, in plain
-# Python: three lead from `d_model` to `heads · d_head`, one leads back. With `bias=True` each of the four has a bias as well, as long as its output. If `d_head` is not
+# Python: three lead from `d_model` to `heads · d_head`, one leads back. With `bias=True` each of the four has a bias as well, one number per output channel. If `d_head` is not
 # given it is `d_model / heads`; where that is not whole, raise a `ValueError` whose message holds `heads`. Return an `int`, exact for any size.
 #
 # By hand: `parameter_count(2, 1)` is 4 · 2 · 2 = 16, and so is `parameter_count(2, 2)`. `parameter_count(2, 2, 3, True)` has heads 6 wide together:
@@ -201,4 +201,4 @@ check("heads.parameters", parameter_count)
 # ## Done?
 #
 # Press **Validate** above (or run *Kernel → Restart and Run All*): every check must be green. Then try, without looking: write the shapes of every
-# step of multi-head attention on paper, from `(B, n, d)` to `(B, n, d)`, and say at which one a forgotten transpose would go unnoticed. It is asked.
+# step of multi-head attention on paper, from `(B, n, d)` to `(B, n, d)`, and say at which one a forgotten transpose would go unnoticed. Interviewers ask this.

@@ -6,7 +6,7 @@
 #
 # - **Before:** the lecture [15 · Flash attention](../../notebooks/15_flash.ipynb).
 # - **Time:** about 120 minutes. **Points:** 28, of which 4 are for a written proof that a person reads.
-# - **How it works:** replace `raise NotImplementedError()` by your code, run the cell, run the check below it. The check says
+# - **How it works:** replace `raise NotImplementedError()` with your code, run the cell, run the check below it. The check says
 #   within a second whether you are right and, if not, *which* mistake it is. Check as often as you like.
 # - **Stuck?** Run `hint("flash.merge")` (any task's name) in a cell of your own: three hints each, the first gives a direction,
 #   the last almost the code.
@@ -92,7 +92,7 @@ check("flash.traffic", hbm_traffic)
 # | what | queries | keys | values | keys per block, 1 or more | the output | the log-sum-exp |
 # | shape | `(..., n, d)` | `(..., m, d)` | `(..., m, d_v)` | int, may exceed m | `(..., n, d_v)` | `(..., n)` |
 #
-# The check counts your tensors. Per query no tensor may have more than `block` entries beyond d and d_v, masks included; and what comes out of one block must be merged into
+# The check counts your tensors. Per query a tensor may have at most `block` + d + d_v entries, masks included; and what comes out of one block must be merged into
 # the running result before the next, so that only a constant number of tensors is alive. The last block may be short. Gradients flow through both results (there autograd keeps what it needs;
 # the counting is done without gradients).
 #
@@ -172,7 +172,7 @@ check("flash.merge", merge_partials)
 # The whole n × m matrix is allowed here. A query with `lse` −∞ has zero gradients and gives none. Write the formulas: torch's own differentiation
 # (`torch.autograd`, `.backward()`, `torch.func`, `requires_grad_`) is not allowed inside, and the check notices it.
 #
-# By hand, d = 1: `q = [[1]]`, `k = [[1], [1]]`, `v = [[0], [4]]`, `grad_out = [[1]]`. Then P = [½, ½], out = 2, δ = 2, dS = ½ · (0 − 2), ½ · (4 − 2) = −1, 1. So
+# By hand, d = 1: `q = [[1]]`, `k = [[1], [1]]`, `v = [[0], [4]]`, `grad_out = [[1]]`. Then P = [½, ½], out = 2, δ = 2, dS = [½ · (0 − 2), ½ · (4 − 2)] = [−1, 1]. So
 # `grad_q = [[0]]`, `grad_k = [[−1], [1]]`, `grad_v = [[½], [½]]`.
 
 
@@ -203,7 +203,7 @@ check("flash.backward", flash_backward)
 # - `thread.shared((tile, d))` is an array that all threads of a block see. `thread.index` (from 0 to `thread.threads` − 1) is the thread's place in its block. `yield` is the barrier.
 # - Arrays are read and written by index: a number `k[j, c]`, a row `k[j]`, a slice `k_tile[0:rows]` (a copy, in registers). `len(k)` and `k.shape` are free.
 # - `out` is softmax(q kᵀ/√d) v, exact, and `lse` the log-sum-exp of the scaled scores. No mask.
-# - Per block every element of K and V is read from global memory **once**, by whichever thread; per launch every query once, and every element of `out` and `lse` is written once.
+# - Per block every element of K and V is read from global memory **once**, by whichever thread; per launch every query is read once, and every element of `out` and `lse` is written once.
 # - Shared memory holds one tile of K and one of V (there is room for two of each, and for a row of `q` and of `out` per thread). `tile` may be larger or smaller than the block; n and m need not be multiples of anything.
 # - All threads of a block must reach every barrier, also those without a query.
 #
@@ -281,8 +281,8 @@ check("flash.kernel", attention_kernel)
 # %% [markdown]
 # ## 8. If you like: a real CUDA kernel
 #
-# Nothing here is graded. The text below is stage 1 of this project's ladder of CUDA kernels, `attn_core/flash/cuda/forward_1_fused.cu`: your kernel of task 6 in the language of GPUs. Two lines of its inner
-# loop are left to you; as they stand they are wrong. `GAP` stands for C++ in which `sum` and `sum_of_values[i]` are brought from the old maximum to the new one; you may use `rescale`, `weight`, `v_tile[key * D + i]` and a loop over `i < D`.
+# Nothing here is graded. The kernel is stage 1 of this project's ladder of CUDA kernels, `attn_core/flash/cuda/forward_1_fused.cu`: your kernel of task 6 in the language of GPUs. Two lines of its inner
+# loop are left to you; as they stand they are wrong. `GAP` stands for C++ in which `sum` and `sum_of_values[i]` are brought from the old maximum to the new one and take in the new key; you may use `rescale`, `weight`, `v_tile[key * D + i]` and a loop over `i < D`.
 # It runs in an emulator where g++ is installed (first-in, last-in and random order of the threads), and on your GPU where there is one; elsewhere the cell says in a sentence what is missing.
 
 # %%
@@ -348,4 +348,4 @@ print(try_kernel(GAP))
 # ## Done?
 #
 # Press **Validate** above (or run *Kernel → Restart and Run All*): every check must be green. Then try, without looking: write the three lines of the online softmax on paper, and say in one minute what flash attention changes
-# (memory, traffic), what it does not change (the function, the multiply-adds), and what its backward pass pays. It is asked.
+# (memory, traffic), what it does not change (the function, the multiply-adds), and what its backward pass pays. Interviewers ask this.

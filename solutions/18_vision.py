@@ -6,15 +6,15 @@
 #
 # - **Before:** the lecture [18 · Vision](../../notebooks/18_vision.ipynb).
 # - **Time:** about 60 minutes. **Points:** 21, of which 4 are for a written proof that a person reads.
-# - **How it works:** replace `raise NotImplementedError()` by your code, run the cell, run the check below it. The check says
+# - **How it works:** replace `raise NotImplementedError()` with your code, run the cell, run the check below it. The check says
 #   within a second whether you are right and, if not, *which* mistake it is. Check as often as you like.
 # - **Stuck?** Run `hint("vision.cbam")` (any task's name) in a cell of your own: three hints each, the first gives a direction,
 #   the last almost the code.
 #
 # **Conventions.** A feature map `x` has the shape `(B, C, H, W)`: images, channels, rows, columns. A matrix `W` of shape `(out, in)` is
 # applied as in `nn.Linear`: $Wz$ for a vector, `z @ W.T` for a batch of rows. Keep the dtype of your inputs (float32 and float64 both
-# occur), let gradients through, and never modify an input. You need not check shapes. Logits may be very large, in every gate: it may then be
-# exactly 0 or 1, but neither it nor a gradient may be NaN.
+# occur), let gradients through, and never modify an input. You need not check shapes. Logits may be very large, in every gate: the gate may then
+# be exactly 0 or 1, but neither it nor a gradient may be NaN.
 
 # %% locked="setup"
 import torch
@@ -201,4 +201,4 @@ check("vision.se_parameters", se_parameters)
 # ## Done?
 #
 # Press **Validate** above (or run *Kernel → Restart and Run All*): every check must be green. Then try, without looking: say in one minute
-# how SE and CBAM differ, and why neither saves any computation. It is asked.
+# how SE and CBAM differ, and why neither saves any computation. Interviewers ask this.

@@ -6,13 +6,13 @@
 #
 # - **Before:** the lecture [21 · Graphs](../../notebooks/21_graphs.ipynb).
 # - **Time:** about 75 minutes. **Points:** 22, of which 4 are for a written proof that a person reads.
-# - **How it works:** replace `raise NotImplementedError()` by your code, run the cell, run the check below it. The check says
+# - **How it works:** replace `raise NotImplementedError()` with your code, run the cell, run the check below it. The check says
 #   within a second whether you are right and, if not, *which* mistake it is. Check as often as you like.
 # - **Stuck?** Run `hint("graphs.gat_layer")` (any task's name) in a cell of your own: three hints each, the first gives a direction,
 #   the last almost the code.
 #
 # **Conventions.** A graph has V nodes with F features each, `h` of shape `(V, F)`, and E edges, `edges` of shape `(2, E)`, int64: row 0 holds the **sources** j, row 1 the
-# **targets** i. A message goes from j to i. The edges come in no order; the same edge may be given several times. Keep the dtype of your inputs (float32 and float64 both
+# **targets** i. A message goes from j to i. The edges come in no particular order; the same edge may be given several times. Keep the dtype of your inputs (float32 and float64 both
 # occur), let gradients through, and never modify an input. You need not check shapes.
 
 # %% locked="setup"
@@ -56,7 +56,7 @@ check("graphs.gat_scores", gat_scores)
 # %% [markdown]
 # ## 2. A softmax per target
 #
-# `edge_softmax(scores, targets, nodes)` turns scores `(E,)` into weights `(E,)`: a softmax among the edges that share a target. `targets` is `(E,)`, int64, from 0 to `nodes - 1`, in no
+# `edge_softmax(scores, targets, nodes)` turns scores `(E,)` into weights `(E,)`: a softmax among the edges that share a target. `targets` is `(E,)`, int64, from 0 to `nodes - 1`, in no particular
 # order; some nodes may have no edge, and there may be no edge at all. It must be stable, however far apart the scores of two targets are.
 #
 # By hand: `scores = [0, 5, log 3]`, `targets = [1, 0, 1]`, `nodes = 3` give `[0.25, 1, 0.75]`.
@@ -174,7 +174,7 @@ check("graphs.is_static", is_static)
 # **2.** LeakyReLU has the slopes 1 and $s>0$, so it is strictly increasing: $e_{ij}\ge e_{ik}\iff u_i+w_j\ge u_i+w_k\iff w_j\ge w_k$. The right side does not name $i$. Softmax keeps the order. The
 # *weights* may differ: where $u_i+w_j>0$ for all j the gaps are $w_j-w_k$, where all are negative they are $s(w_j-w_k)$, so one node is sharper than the other.
 #
-# **3.** A lookup: queries $i_1,i_2$ read the same entries, and each must read mostly the entry with its own key, another one for each. Both have the same favourite, so at least one of them gives its own entry no more weight than
+# **3.** A lookup: queries $i_1,i_2$ read the same entries, and each must read mostly the entry with its own key, a different one for each. Both have the same favourite, so at least one of them gives its own entry no more weight than
 # another one, at most a half. The condition is that they have the same neighbours (or both of these entries among them) and that one head must do it.
 #
 # **4.** In $a^\top\operatorname{LeakyReLU}(W[h_i\Vert h_j])$ the non-linearity stands between $a$ and $W$, so the sum over hidden units does not split into a part of i and a part of j: step 1 fails. Example: features are
@@ -186,4 +186,4 @@ check("graphs.is_static", is_static)
 # ## Done?
 #
 # Press **Validate** above (or run *Kernel → Restart and Run All*): every check must be green. Then try, without looking: derive in one minute why GAT is static, and say what is *not* the same for all
-# nodes. It is asked.
+# nodes. Interviewers ask this.

@@ -6,7 +6,7 @@
 #
 # - **Before:** the lecture [24 · Coverage](../../notebooks/24_coverage.ipynb).
 # - **Time:** about 60 minutes. **Points:** 18, of which 4 are for a written proof that a person reads.
-# - **How it works:** replace `raise NotImplementedError()` by your code, run the cell, run the check below it. The check says
+# - **How it works:** replace `raise NotImplementedError()` with your code, run the cell, run the check below it. The check says
 #   within a second whether you are right and, if not, *which* mistake it is. Check as often as you like.
 # - **Stuck?** Run `hint("coverage.loss")` (any task's name) in a cell of your own: three hints each, the first gives a direction,
 #   the last almost the code.
@@ -167,4 +167,4 @@ check("coverage.repetition", repetition_rate)
 # ## Done?
 #
 # Press **Validate** above (or run *Kernel → Restart and Run All*): every check must be green. Then try, without looking: say in one minute
-# what the coverage loss cannot do, with the example of eight positions. It is asked.
+# what the coverage loss cannot do, with the example of eight positions. Interviewers ask this.

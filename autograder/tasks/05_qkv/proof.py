@@ -18,7 +18,7 @@ task = Written(
     ),
     rubric=(
         "1 point: the output is a convex combination (weights positive, sum one), hence no linear function of it exceeds its largest value among the v_j; "
-        "one concrete vector that no weights can give (such as 3 from the values 1 and 2, the sum v_1 + v_2 = 3, or 2·max v), and what in a block can "
+        "one concrete output that no weights can give (such as 3 from the values 1 and 2, the sum v_1 + v_2 = 3, or 2·max v), and what in a block can "
         "give it (W_O, the residual connection, the feed-forward layer).",
         "1 point: equal scores over a visible set of size r give each visible key exp(s)/(r exp(s)) = 1/r; so W_q = 0 under a causal mask makes out_i the "
         "mean of v_1 … v_i, not of all n values.",

@@ -20,7 +20,7 @@ task = Task(
     lecture="05_qkv#a-dictionary-that-answers-with-a-mixture",
     hints=(
         "Three steps: compare, turn into shares, mix. The temperature belongs to the second step.",
-        "With a temperature of 1e-30 a score of 4e8 becomes infinite in float32, and infinity minus infinity is no number. Which "
+        "With a temperature of 1e-30 a score of 4e8 becomes infinite in float32, and infinity minus infinity is not a number. Which "
         "quantity stays small for the best key, however low the temperature? When may you divide?",
         "`scores = query @ np.swapaxes(keys, -1, -2)`; subtract each row's maximum *first* (`keepdims=True`), *then* divide by the "
         "temperature, exponentiate, divide by the row's sum, and multiply by `values`.",
