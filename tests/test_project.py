@@ -5,6 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +44,13 @@ def test_ci_runs_the_readmes_test_command():
     assert "\nmake test\n" in (ROOT / ".ci/run").read_text()
     assert "run: make test" in (ROOT / ".github/workflows/test.yml").read_text()
     assert "make test " in (ROOT / "README.md").read_text()
+
+
+def test_tests_that_share_an_expensive_fixture_run_in_one_process(request):
+    """Each file stays with one worker. Versions that do not fit scatter it in silence, and every worker grades all classes."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("says something only with workers that share tests by group, as in `make test`")
+    assert request.node.nodeid.endswith(f"@{request.path}"), "pytest-xdist does not see the groups of tests/conftest.py"
 
 
 def test_every_make_target_of_the_readme_exists():
