@@ -6,19 +6,16 @@ Each takes the right function first, then what the task hands over.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
+from attn_core.graphs.edges import edge_softmax, with_self_loops
 from autograder.tasks.mistakes import Array
 
 Score = Callable[..., Array]
 GIVEN = "How many scores are asked for, one per given edge, and in which order?"
+WEIGHTS = "Does the task ask for scores or for weights?"
 OWN = "Score the edges as they are given: what is special about a self-loop here?"
-
-
-def _ends(score: Score, which: int) -> Score:
-    return lambda h, W, a, edges, *rest: score(h, W, a, edges[[which, which]], *rest)
 
 
 def _changed(score: Score, change: Callable[[Array, Array], Array]) -> Score:
@@ -38,20 +35,14 @@ def _first(scores: Array, edges: Array) -> Array:
     return scores[~same.tril(-1).any(1)]
 
 
-def _loops_too(score: Score) -> Score:
-    def scored(h: Array, W: Array, a: Array, edges: Array, *rest: Any) -> Array:
-        return score(h, W, a, torch.cat([edges, torch.arange(len(h)).repeat(2, 1)], dim=1), *rest)
-
-    return scored
-
-
-def _in_pairs(score: Score) -> Score:
-    return lambda h, W, a, edges, *rest: score(h, W, a, edges.reshape(-1, 2).T, *rest)
-
-
 def _folded(score: Score) -> Score:
     """W read column by column: what W.reshape(W.shape[::-1]) does where W.T is meant."""
     return lambda h, W, a, edges, *rest: score(h, W.reshape(W.shape[::-1]).T, a, edges, *rest)
+
+
+def _of_edges(score: Score, change: Callable[[Array, int], Array]) -> Score:
+    """The scores of other edges, made from the given ones and the number of nodes."""
+    return lambda h, W, a, edges, *rest: score(h, W, a, change(edges, len(h)), *rest)
 
 
 def score_mistakes(score: Score) -> dict[str, tuple[Score, str]]:
@@ -59,20 +50,24 @@ def score_mistakes(score: Score) -> dict[str, tuple[Score, str]]:
     turned = "Where does the entry (0, 1) of a matrix go when it is transposed, and where when it is reshaped?"
     return {
         "reads the target's features at both ends": (
-            _ends(score, 1),
+            _of_edges(score, lambda edges, _: edges[[1, 1]]),
             "Which row of edges does your result not depend on?",
         ),
         "reads the source's features at both ends": (
-            _ends(score, 0),
+            _of_edges(score, lambda edges, _: edges[[0, 0]]),
             "Which row of edges does your result not depend on?",
+        ),
+        "applies a softmax, which is the next step": (
+            lambda h, W, a, edges, *rest: edge_softmax(score(h, W, a, edges, *rest), edges[1], len(h)),
+            WEIGHTS,
         ),
         "applies one softmax over all edges": (
             _changed(score, lambda s, _: s.softmax(0)),
-            "Does the task ask for scores or for weights?",
+            WEIGHTS,
         ),
         "takes the exponential, which is the next step": (
             _changed(score, lambda s, _: s.exp()),
-            "Does the task ask for scores or for weights?",
+            WEIGHTS,
         ),
         "gives self-loops the score 0": (_changed(score, lambda s, e: torch.where(e[0] == e[1], 0.0, s)), OWN),
         "gives self-loops the score −∞": (_changed(score, lambda s, e: s.masked_fill(e[0] == e[1], -torch.inf)), OWN),
@@ -98,12 +93,27 @@ def score_mistakes(score: Score) -> dict[str, tuple[Score, str]]:
         ),
         "scores a repeated edge once": (_changed(score, _first), GIVEN),
         "returns the edges sorted, each once": (
-            lambda h, W, a, edges, *rest: score(h, W, a, torch.unique(edges, dim=1), *rest),
+            _of_edges(score, lambda edges, _: torch.unique(edges, dim=1)),
             "Does a caller still know then which score belongs to which edge?",
         ),
-        "keeps the given self-loops and adds one per node": (_loops_too(score), GIVEN),
+        "adds a self-loop per node, which the layer does": (
+            _of_edges(score, with_self_loops),
+            "How many scores are asked for: E, or E + V?",
+        ),
+        "drops the self-loops, which the layer does": (
+            _of_edges(score, lambda edges, _: edges[:, edges[0] != edges[1]]),
+            GIVEN,
+        ),
+        "keeps the given self-loops and adds one per node": (
+            _of_edges(score, lambda edges, nodes: torch.cat([edges, torch.arange(nodes).repeat(2, 1)], dim=1)),
+            GIVEN,
+        ),
+        "keeps an axis of size 1 at the end": (
+            _changed(score, lambda s, _: s[:, None]),
+            "What is the shape of a product with a, and what with a as a column?",
+        ),
         "reads edges as a list of pairs, (E, 2)": (
-            _in_pairs(score),
+            _of_edges(score, lambda edges, _: edges.reshape(-1, 2).T),
             "Which shape has edges: (2, E), or (E, 2)? Does reshape exchange two axes?",
         ),
         "reshapes W instead of transposing it": (_folded(score), turned),

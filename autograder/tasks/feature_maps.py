@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograder.checking.draw import Axis, Draw
+from autograder.checking.draw import Axis, Draw, InputFunction
+from autograder.checking.task import Task
 from autograder.tasks.mistakes import Array
 
 
@@ -33,6 +34,22 @@ def feature_map(draw: Draw, mean: float = 0.4) -> Array:
     for letter, high in (("H", 6), ("W", 7), ("C", 6), ("B", 4)):
         draw.size(letter, 1, high)
     return distinct(draw, "B", "C", "H", "W", mean=mean)
+
+
+def equal_axes(task: Task, inputs: InputFunction) -> None:
+    """Special inputs with axes of one size: there a matrix that is not transposed, or a wrong axis, raises no error."""
+
+    @task.special("as many hidden units as channels")
+    def _(draw: Draw) -> tuple[Array, ...]:
+        channels(draw, r=1, hidden=draw.choice([2, 3, 4]))
+        return inputs(draw)
+
+    @task.special("as many images as channels, rows and columns")
+    def _(draw: Draw) -> tuple[Array, ...]:
+        n = draw.choice([2, 3, 4])
+        channels(draw, r=1, hidden=n)
+        draw.sizes |= dict.fromkeys("BHW", n)
+        return inputs(draw)
 
 
 def gate_weights(draw: Draw) -> tuple[Array, Array]:

@@ -62,6 +62,37 @@ def bottom_right(i: Array, j: Array, n: int, m: int) -> Array:
     return j <= i + (m - n)
 
 
+# What people take for the causal mask: name, question, mask.
+CAUSAL_MISTAKES: tuple[tuple[str, str, Callable[[Array, Array, int, int], Array]], ...] = (
+    ("ignores `causal`", "Which argument does your result not depend on?", lambda i, j, _n, _m: (i >= 0) & (j >= 0)),
+    (
+        "aligns the causal mask at the top left",
+        "Which key does the *last* query stand at, when there are more keys than queries?",
+        lambda i, j, _n, _m: j <= i,
+    ),
+    (
+        "hides the diagonal: a query does not see its own key",
+        "May a token attend to itself?",
+        lambda i, j, n, m: j < i + (m - n),
+    ),
+    (
+        "shows one key too many",
+        "Which is the first key that the last query may not see?",
+        lambda i, j, n, m: j <= i + (m - n) + 1,
+    ),
+    (
+        "has the offset n − m where it must be m − n",
+        "With one query and five keys: which may it see?",
+        lambda i, j, n, m: j <= i + (n - m),
+    ),
+    (
+        "hides the past and shows the future",
+        "Which tokens exist when a query is computed?",
+        lambda i, j, n, m: j >= i + (m - n),
+    ),
+)
+
+
 def nonzero(total: Array) -> Array:
     """The sums, 1 where one is 0."""
     return torch.where(total == 0, 1.0, total).to(total.dtype)

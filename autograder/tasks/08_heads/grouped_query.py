@@ -13,6 +13,7 @@ from attn_core.grouped_query import grouped_query_attention
 from autograder.checking.draw import Axis, Draw
 from autograder.checking.task import Task
 from autograder.tasks.attends import Core, attend, core_mistakes, depths, scaled
+from autograder.tasks.head_masks import broadcast_masks
 from autograder.tasks.mistakes import Array
 
 
@@ -95,42 +96,7 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return _arguments(draw, size, size)
 
 
-@task.special("a mask for each query head", share=0.5)
-def _(draw: Draw) -> tuple[Array, ...]:
-    return _masked(draw, "B", "H_q", "n", "m", keep=0.5)
-
-
-@task.special("a mask that is the same for all heads, (B, 1, n, m)", share=0.2)
-def _(draw: Draw) -> tuple[Array, ...]:
-    return _masked(draw, "B", 1, "n", "m")
-
-
-@task.special("a mask that is the same for all heads and sequences, (n, m)", share=0.2)
-def _(draw: Draw) -> tuple[Array, ...]:
-    return _masked(draw, "n", "m")
-
-
-@task.special("a mask that is the same for all sequences, (1, H_q, n, m)", share=0.1)
-def _(draw: Draw) -> tuple[Array, ...]:
-    return _masked(draw, 1, "H_q", "n", "m")
-
-
-@task.special("a mask that is the same for all queries too, (1, m)", share=0.1)
-def _(draw: Draw) -> tuple[Array, ...]:
-    return _masked(draw, 1, "m")  # torch's own attention takes no mask (m,)
-
-
-@task.special("a padding mask, (B, 1, 1, m)", share=0.2)
-def _(draw: Draw) -> tuple[Array, ...]:
-    return _masked(draw, "B", 1, 1, "m")
-
-
-@task.special("a mask that switches query heads off, (H_q, 1, 1)", share=0.2)
-def _(draw: Draw) -> tuple[Array, ...]:
-    arguments = _masked(draw, "H_q", 1, 1)
-    on = torch.tensor(draw.rng.random(arguments[0].shape[1]) < 0.5)
-    on[0], on[1] = True, False
-    return *arguments[:-1], on[:, None, None]
+broadcast_masks(task, _masked, "H_q", "query head")
 
 
 @task.special("as many sequences as query heads, and a mask (H_q, n, m)", share=0.1)

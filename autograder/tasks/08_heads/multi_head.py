@@ -24,6 +24,7 @@ from autograder.tasks.attends import (
     split_dealt,
     split_straight,
 )
+from autograder.tasks.head_masks import broadcast_masks
 from autograder.tasks.mistakes import Array
 
 
@@ -92,42 +93,7 @@ def _(draw: Draw) -> tuple[Any, ...]:
     return _arguments(draw, heads=1)
 
 
-@task.special("a mask for each head", share=0.5)
-def _(draw: Draw) -> tuple[Any, ...]:
-    return _masked(draw, "B", "heads", "n", "m", keep=0.5)
-
-
-@task.special("a mask that is the same for all heads, (B, 1, n, m)", share=0.2)
-def _(draw: Draw) -> tuple[Any, ...]:
-    return _masked(draw, "B", 1, "n", "m")
-
-
-@task.special("a mask that is the same for all heads and sequences, (n, m)", share=0.2)
-def _(draw: Draw) -> tuple[Any, ...]:
-    return _masked(draw, "n", "m")
-
-
-@task.special("a mask that is the same for all sequences, (1, heads, n, m)", share=0.1)
-def _(draw: Draw) -> tuple[Any, ...]:
-    return _masked(draw, 1, "heads", "n", "m")
-
-
-@task.special("a mask that is the same for all queries too, (1, m)", share=0.1)
-def _(draw: Draw) -> tuple[Any, ...]:
-    return _masked(draw, 1, "m")  # torch's own attention takes no mask (m,)
-
-
-@task.special("a padding mask, (B, 1, 1, m)", share=0.2)
-def _(draw: Draw) -> tuple[Any, ...]:
-    return _masked(draw, "B", 1, 1, "m")
-
-
-@task.special("a mask that switches heads off, (heads, 1, 1)", share=0.2)
-def _(draw: Draw) -> tuple[Any, ...]:
-    arguments = _masked(draw, "heads", 1, 1)
-    on = torch.tensor(draw.rng.random(draw.shape("heads")) < 0.5)
-    on[0], on[1] = True, False
-    return *arguments[:-1], on[:, None, None]
+broadcast_masks(task, _masked, "heads", "head")
 
 
 @task.special("as many sequences as heads, and a mask (heads, n, m)", share=0.2)

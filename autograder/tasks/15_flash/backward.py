@@ -14,6 +14,7 @@ from attn_core import flash
 from autograder.checking.cost import AUTOGRAD, Cost
 from autograder.checking.draw import Draw
 from autograder.checking.task import Task
+from autograder.tasks.flash_parts import CAUSAL_MISTAKES
 from autograder.tasks.mistakes import Array
 
 Three = tuple[Array, Array, Array]
@@ -269,29 +270,8 @@ _mistake(
     "divides by d instead of its square root", "Which power of d is in the forward pass?", scale=lambda d, _: 1 / d
 )
 _mistake("takes the scale from the values' size", "Over which axis does q · k sum?", scale=lambda _, d_v: d_v**-0.5)
-_mistake(
-    "ignores `causal`", "Which argument does your result not depend on?", mask=lambda i, j, _n, _m: (i >= 0) & (j >= 0)
-)
-_mistake(
-    "aligns the causal mask at the top left",
-    "Which key does the *last* query stand at, when there are more keys than queries?",
-    mask=lambda i, j, _n, _m: j <= i,
-)
-_mistake(
-    "hides the diagonal: a query does not see its own key",
-    "May a token attend to itself?",
-    mask=lambda i, j, n, m: j < i + (m - n),
-)
-_mistake(
-    "shows one key too many",
-    "Which is the first key that the last query may not see?",
-    mask=lambda i, j, n, m: j <= i + (m - n) + 1,
-)
-_mistake(
-    "hides the past and shows the future",
-    "Which tokens exist when a query is computed?",
-    mask=lambda i, j, n, m: j >= i + (m - n),
-)
+for _name, _ask, _mask in CAUSAL_MISTAKES:
+    _mistake(_name, _ask, mask=_mask)
 _mistake(
     "fills forbidden scores with a number such as −1e9",
     "What is exp(−1e9 − lse) where the lse lies lower still?",

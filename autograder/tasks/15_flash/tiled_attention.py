@@ -12,7 +12,7 @@ from attn_core.flash import tiled_attention
 from autograder.checking.draw import Draw
 from autograder.checking.task import Task
 from autograder.tasks import flash_parts as parts
-from autograder.tasks.flash_parts import Given, Two, exceeded, large, nonzero, partial_results, tiled
+from autograder.tasks.flash_parts import CAUSAL_MISTAKES, Given, Two, exceeded, large, nonzero, partial_results, tiled
 from autograder.tasks.mistakes import Array
 
 task = Task(
@@ -219,34 +219,8 @@ _mistake(
 )
 _mistake("takes the scale from the values' size", "Over which axis does q · k sum?", scale=lambda _, d_v: d_v**-0.5)
 _mistake("multiplies by √d instead of dividing", "Must the scores become smaller or larger?", scale=lambda d, _: d**0.5)
-_mistake(
-    "ignores `causal`", "Which argument does your result not depend on?", mask=lambda i, j, _n, _m: (i >= 0) & (j >= 0)
-)
-_mistake(
-    "aligns the causal mask at the top left",
-    "Which key does the *last* query stand at, when there are more keys than queries?",
-    mask=lambda i, j, _n, _m: j <= i,
-)
-_mistake(
-    "hides the diagonal: a query does not see its own key",
-    "May a token attend to itself?",
-    mask=lambda i, j, n, m: j < i + (m - n),
-)
-_mistake(
-    "shows one key too many",
-    "Which is the first key that the last query may not see?",
-    mask=lambda i, j, n, m: j <= i + (m - n) + 1,
-)
-_mistake(
-    "has the offset n − m where it must be m − n",
-    "With one query and five keys: which may it see?",
-    mask=lambda i, j, n, m: j <= i + (n - m),
-)
-_mistake(
-    "hides the past and shows the future",
-    "Which tokens exist when a query is computed?",
-    mask=lambda i, j, n, m: j >= i + (m - n),
-)
+for _name, _ask, _mask in CAUSAL_MISTAKES:
+    _mistake(_name, _ask, mask=_mask)
 _mistake(
     "counts the keys of a block from 0 in the causal mask",
     "The third block's first key: which position has it in the sequence?",

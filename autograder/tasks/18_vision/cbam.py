@@ -14,7 +14,7 @@ from autograder.checking.task import Task
 from autograder.tasks.cbam_mistakes import INSIDE
 from autograder.tasks.cbam_mistakes import broad_channel_gate as _channel
 from autograder.tasks.cbam_mistakes import module as _module
-from autograder.tasks.feature_maps import channels, feature_map, gate_weights, spatial_kernel
+from autograder.tasks.feature_maps import channels, equal_axes, feature_map, gate_weights, spatial_kernel
 from autograder.tasks.gate_mistakes import OVERFLOW
 from autograder.tasks.gated_block import convolved, max_at_positions, mean_at_positions
 from autograder.tasks.gated_block import spatial_gate as _spatial
@@ -44,18 +44,7 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return _inputs(draw)
 
 
-@task.special("as many hidden units as channels")
-def _(draw: Draw) -> tuple[Array, ...]:
-    channels(draw, r=1, hidden=draw.choice([2, 3, 4]))
-    return _inputs(draw)
-
-
-@task.special("as many images as channels, rows and columns")
-def _(draw: Draw) -> tuple[Array, ...]:
-    n = draw.choice([2, 3, 4])
-    channels(draw, r=1, hidden=n)
-    draw.sizes |= dict.fromkeys("BHW", n)
-    return _inputs(draw, half=1)
+equal_axes(task, partial(_inputs, half=1))
 
 
 @task.special("a kernel of size 7, as in the paper")

@@ -10,7 +10,7 @@ import torch
 from attn_core.vision.cbam import cbam_channel
 from autograder.checking.draw import Draw
 from autograder.checking.task import Task
-from autograder.tasks.feature_maps import bounded, channels, feature_map, gate_weights
+from autograder.tasks.feature_maps import bounded, channels, equal_axes, feature_map, gate_weights
 from autograder.tasks.gate_mistakes import AFTER, BETWEEN, SEVERAL
 from autograder.tasks.gated_block import channel_gate as _gate
 from autograder.tasks.gated_block import max_of_channels as _max
@@ -43,18 +43,7 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return _inputs(draw)
 
 
-@task.special("as many hidden units as channels")
-def _(draw: Draw) -> tuple[Array, ...]:
-    channels(draw, r=1, hidden=draw.choice([2, 3, 4]))
-    return _inputs(draw)
-
-
-@task.special("as many images as channels, rows and columns")
-def _(draw: Draw) -> tuple[Array, ...]:
-    n = draw.choice([2, 3, 4])
-    channels(draw, r=1, hidden=n)
-    draw.sizes |= dict.fromkeys("BHW", n)
-    return _inputs(draw)
+equal_axes(task, _inputs)
 
 
 @task.special("a map without a positive number")

@@ -11,7 +11,7 @@ import torch
 from attn_core.vision.squeeze_excitation import se_block
 from autograder.checking.draw import Draw
 from autograder.checking.task import Task
-from autograder.tasks.feature_maps import channels, feature_map, gate_biases, gate_weights
+from autograder.tasks.feature_maps import channels, equal_axes, feature_map, gate_biases, gate_weights
 from autograder.tasks.gate_mistakes import AFTER, BETWEEN, SEVERAL, SQUEEZES
 from autograder.tasks.gated_block import Pair, gate_of, gated_block
 from autograder.tasks.mistakes import Array
@@ -42,18 +42,7 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return _inputs(draw)
 
 
-@task.special("as many hidden units as channels")
-def _(draw: Draw) -> tuple[Array, ...]:
-    channels(draw, r=1, hidden=draw.choice([2, 3, 4]))
-    return _inputs(draw)
-
-
-@task.special("as many images as channels, rows and columns")
-def _(draw: Draw) -> tuple[Array, ...]:
-    n = draw.choice([2, 3, 4])
-    channels(draw, r=1, hidden=n)
-    draw.sizes |= dict.fromkeys("BHW", n)
-    return _inputs(draw)
+equal_axes(task, _inputs)
 
 
 @task.special("an image that is empty")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 
-from attn_core.graphs.edges import edge_softmax, with_self_loops
 from attn_core.graphs.gatv2 import gatv2_scores
 from autograder.checking.draw import Draw
 from autograder.checking.task import Task
@@ -236,38 +235,12 @@ def _(h: Array, W: Array, a: Array, edges: Array, slope: float = 0.2) -> Array:
     return gatv2_scores(h, W, a, edges, slope) / len(a)
 
 
-@task.misconception("applies a softmax, which is the next step", ask="Does the task ask for scores or for weights?")
-def _(h: Array, W: Array, a: Array, edges: Array, slope: float = 0.2) -> Array:
-    return edge_softmax(gatv2_scores(h, W, a, edges, slope), edges[1], len(h))
-
-
-@task.misconception(
-    "adds a self-loop per node, which the layer does", ask="How many scores are asked for: E, or E + V?"
-)
-def _(h: Array, W: Array, a: Array, edges: Array, slope: float = 0.2) -> Array:
-    return gatv2_scores(h, W, a, with_self_loops(edges, len(h)), slope)
-
-
-@task.misconception(
-    "drops the self-loops, which the layer does", ask="How many scores are asked for, one per given edge?"
-)
-def _(h: Array, W: Array, a: Array, edges: Array, slope: float = 0.2) -> Array:
-    return gatv2_scores(h, W, a, edges[:, edges[0] != edges[1]], slope)
-
-
 @task.misconception(
     "scores all pairs of nodes instead of the given edges", ask="What is the shape of the result: (E,) or (V, V)?"
 )
 def _(h: Array, W: Array, a: Array, _edges: Array, slope: float = 0.2) -> Array:
     size = h.shape[1]
     return F.leaky_relu((h @ W[:, :size].T)[:, None] + h @ W[:, size:].T, slope) @ a
-
-
-@task.misconception(
-    "keeps an axis of size 1 at the end", ask="What is the shape of a product with a, and what with a as a column?"
-)
-def _(h: Array, W: Array, a: Array, edges: Array, slope: float = 0.2) -> Array:
-    return gatv2_scores(h, W, a, edges, slope)[:, None]
 
 
 @task.misconception("detaches the target's part", ask="Which nodes can still learn from an error in this score?")
