@@ -74,6 +74,11 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return (ids,)
 
 
+@task.special("a batch of nothing but padding", share=0.25)
+def _(draw: Draw) -> tuple[Array, ...]:
+    return (torch.zeros(draw.size("B", 1, 3), draw.size("n", 1, 5), dtype=torch.int64),)
+
+
 @task.special("ids that are no neighbours", share=0.25)
 def _(draw: Draw) -> tuple[Array, ...]:
     ids = draw.integers(draw.size("B", 1, 4), draw.size("n", 4, 7), low=0, high=3)

@@ -81,6 +81,14 @@ def _(draw: Draw) -> Given:
     return _saved(draw, False)
 
 
+@task.special("`causal` is not said: not causal", share=0.4)
+def _(draw: Draw) -> tuple[Array, ...]:
+    draw.size("n", 2, 5)
+    draw.size("m", 2, 5)
+    *given, _ = _saved(draw, False)
+    return tuple(given)
+
+
 @task.special("causal, as many queries as keys", share=0.4)
 def _(draw: Draw) -> Given:
     draw.sizes["m"] = draw.size("n", 3, 6)
@@ -149,11 +157,11 @@ def _(_inputs: Given, cost: Cost) -> str | None:
 
 @task.property("a constant that is added to all values changes no gradient but leaves that of v as it is")
 def _(call: Array, inputs: Given, output: Three) -> str | None:
-    q, k, v, out, lse, grad_out, causal = inputs
+    q, k, v, out, lse, grad_out, *causal = inputs
     if v.abs().max() > 20 or lse.masked_fill(lse == -math.inf, 0.0).abs().max() > 20:
         return None  # too large: the weights sum to one only roughly
     seen = (lse != -math.inf)[..., None].to(out.dtype)
-    other = call(q, k, v + 1, out + seen, lse, grad_out, causal)
+    other = call(q, k, v + 1, out + seen, lse, grad_out, *causal)
     gap = max(float((a - b).abs().max()) for a, b in zip(other, output, strict=True))
     size = max(1.0, *(float(x.abs().max()) for x in output))
     return None if gap <= 1e-3 * size else f"here one moves by {gap:.3g}."
@@ -272,6 +280,15 @@ _mistake(
 _mistake("takes the scale from the values' size", "Over which axis does q · k sum?", scale=lambda _, d_v: d_v**-0.5)
 for _name, _ask, _mask in CAUSAL_MISTAKES:
     _mistake(_name, _ask, mask=_mask)
+
+
+@task.misconception(
+    "is causal unless it is told not to be", ask="What does the signature say `causal` is where nobody says it?"
+)
+def _(*given: Any) -> Any:
+    return _backward(*given[:6], *(given[6:] or (True,)))
+
+
 _mistake(
     "fills forbidden scores with a number such as −1e9",
     "What is exp(−1e9 − lse) where the lse lies lower still?",

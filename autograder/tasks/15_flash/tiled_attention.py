@@ -20,7 +20,7 @@ task = Task(
     reference=tiled_attention,
     kind="torch",
     rounds=16,
-    scores=lambda q, k, v, block, causal: q @ k.mT / math.sqrt(q.shape[-1]),  # noqa: ARG005 - as the task calls it
+    scores=lambda q, k, *_: q @ k.mT / math.sqrt(q.shape[-1]),
     lecture="15_flash#tiled-attention",
     hints=(
         "Three numbers per query survive a block: the maximum, the sum, and the accumulated values. Two of them refer to the first. What happens to them when it moves?",
@@ -72,6 +72,12 @@ def _(draw: Draw) -> Given:
     draw.sizes["m"] = block * blocks + 1
     parts.sizes(draw)
     return *parts.arrays(draw), block, False
+
+
+@task.special("`causal` is not said: not causal", share=0.4)
+def _(draw: Draw) -> tuple[Any, ...]:
+    parts.sizes(draw, n=(2, 5), m=(2, 6))
+    return *parts.arrays(draw), draw.size("block", 1, 4)
 
 
 @task.special("causal, as many queries as keys", share=0.4)
@@ -221,6 +227,15 @@ _mistake("takes the scale from the values' size", "Over which axis does q · k s
 _mistake("multiplies by √d instead of dividing", "Must the scores become smaller or larger?", scale=lambda d, _: d**0.5)
 for _name, _ask, _mask in CAUSAL_MISTAKES:
     _mistake(_name, _ask, mask=_mask)
+
+
+@task.misconception(
+    "is causal unless it is told not to be", ask="What does the signature say `causal` is where nobody says it?"
+)
+def _(*given: Any) -> Any:
+    return tiled(*given[:4], *(given[4:] or (True,)))
+
+
 _mistake(
     "counts the keys of a block from 0 in the causal mask",
     "The third block's first key: which position has it in the sequence?",

@@ -279,3 +279,8 @@ def fused_attention_of_torch(q, k, v, out, lse, grad_out, causal=False):
     found = found * mask.any(-1, keepdim=True)
     found.backward(grad_out)
     return q.grad, k.grad, v.grad
+
+
+@wrong("is causal unless it is told not to be")
+def causal_by_default(q, k, v, out, lse, grad_out, causal=True):
+    return formulas(q, k, v, out, lse, grad_out, causal)
