@@ -36,8 +36,11 @@ def feature_map(draw: Draw, mean: float = 0.4) -> Array:
     return distinct(draw, "B", "C", "H", "W", mean=mean)
 
 
-def equal_axes(task: Task, inputs: InputFunction) -> None:
-    """Special inputs with axes of one size: there a matrix that is not transposed, or a wrong axis, raises no error."""
+def equal_axes(task: Task, inputs: InputFunction, crowded: InputFunction | None = None) -> None:
+    """Special inputs with axes of one size: there a matrix that is not transposed, or a wrong axis, raises no error.
+
+    `crowded`, where it is given, draws those on which all axes are equal.
+    """
 
     @task.special("as many hidden units as channels")
     def _(draw: Draw) -> tuple[Array, ...]:
@@ -49,7 +52,7 @@ def equal_axes(task: Task, inputs: InputFunction) -> None:
         n = draw.choice([2, 3, 4])
         channels(draw, r=1, hidden=n)
         draw.sizes |= dict.fromkeys("BHW", n)
-        return inputs(draw)
+        return (crowded or inputs)(draw)
 
 
 def gate_weights(draw: Draw) -> tuple[Array, Array]:

@@ -9,8 +9,7 @@ from makers import SLUG, exercise, write
 from autograder.classroom.nbgrader_steps import generate_assignment
 from autograder.curriculum import MANIFEST, Tree
 from autograder.judge.sandbox import SandboxError, find_sandbox
-
-PROJECT = Path(__file__).parents[2]
+from tests.durability.classes import PROJECT, copied
 
 
 @pytest.fixture
@@ -41,12 +40,6 @@ def entered(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 def course(entered: Tree, tmp_path: Path) -> Tree:
     """A private copy of it."""
     return copied(entered, tmp_path)
-
-
-def copied(tree: Tree, root: Path) -> Tree:
-    """A copy of a checkout and its course."""
-    shutil.copytree(tree.root, root, dirs_exist_ok=True)
-    return Tree(root, root / "course")
 
 
 @pytest.fixture(scope="session")

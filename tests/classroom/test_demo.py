@@ -13,7 +13,6 @@ from pathlib import Path
 
 import nbgrader as nbgrader_package
 import pytest
-from conftest import PROJECT, copied
 from makers import SLUG, hand_in
 from nbconvert.exporters import HTMLExporter
 from rich.console import Console
@@ -24,6 +23,7 @@ from autograder.classroom.show import run_and_show, verify_and_show
 from autograder.curriculum import CurriculumError, Tree
 from autograder.judge import journal
 from autograder.judge.sandbox import find_sandbox
+from tests.durability.classes import PROJECT, copied
 
 EXPECTED = {  # points, and what the reason must name
     "amara_okafor": (8, "scaled_scores: leaves out the scale; attention: leaves out the scale"),

@@ -44,7 +44,7 @@ def _(draw: Draw) -> tuple[Array, ...]:
     return _inputs(draw)
 
 
-equal_axes(task, partial(_inputs, half=1))
+equal_axes(task, _inputs, crowded=partial(_inputs, half=1))
 
 
 @task.special("a kernel of size 7, as in the paper")

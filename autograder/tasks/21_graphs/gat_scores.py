@@ -9,7 +9,7 @@ from attn_core.graphs.gat import gat_scores
 from autograder.checking.draw import Draw
 from autograder.checking.task import Task
 from autograder.tasks.edge_score_mistakes import score_mistakes
-from autograder.tasks.graph_inputs import edge_list, settings
+from autograder.tasks.graph_inputs import edge_list, edges_alike, settings
 from autograder.tasks.mistakes import Array
 
 task = Task(
@@ -36,26 +36,7 @@ def inputs(draw: Draw) -> tuple[Array, ...]:
 
 
 task.inputs(inputs)
-
-
-@task.special("self-loops only: both ends are the same node", share=0.25)
-def _(draw: Draw) -> tuple[Array, ...]:
-    h, W, a, edges, *rest = inputs(draw)
-    return h, W, a, edges[1:].repeat(2, 1), *rest
-
-
-@task.special("an edge that is given several times", share=0.25)
-def _(draw: Draw) -> tuple[Array, ...]:
-    draw.size("E", 3, 8)
-    h, W, a, edges, *rest = inputs(draw)
-    return h, W, a, edges[:, :1].repeat(1, edges.shape[1]), *rest
-
-
-@task.special("every edge in both directions", share=0.25)
-def _(draw: Draw) -> tuple[Array, ...]:
-    draw.size("V", 2, 6)
-    h, W, a, edges, *rest = inputs(draw)
-    return h, W, a, torch.cat([edges, edges.flip(0)], dim=1), *rest
+edges_alike(task, inputs)
 
 
 def _halves(h: Array, W: Array, a: Array, edges: Array) -> tuple[Array, Array]:
